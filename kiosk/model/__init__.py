@@ -1,0 +1,1 @@
+"""The nouns everybody shares: money, instants, ids, events, commands, invoices and facts.  Pure data."""

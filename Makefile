@@ -1,0 +1,78 @@
+# kiosk: everything a person at a keyboard asks of the project. `make` alone lists it.
+
+VENV := .venv
+STAMPS := $(VENV)/.stamps
+BIN := $(VENV)/bin
+LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
+
+.DEFAULT_GOAL := help
+.PHONY: help venv evdev demo test check lint crash powercut bench lock wheel clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMPS)/evdev ## make the environment; .venv/bin/kiosk is then the command
+
+evdev: $(STAMPS)/run ## try again to bring in the library for keyboard-wedge scanners
+	@sh tools/setup-evdev.sh
+
+demo: venv ## start a whole kiosk on simulated devices; SCENARIO=tests/scenarios/NAME.txt plays one without hands
+	@$(BIN)/kiosk demo $(if $(SCENARIO),--scenario "$(SCENARIO)")
+
+test: $(STAMPS)/test $(STAMPS)/check $(STAMPS)/system ## install what is missing, then check and run the whole suite
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint ## ruff, mypy, import contracts, house rules, systemd units
+	@$(BIN)/python -m pytest -q tests/house tests/systemd
+
+lint: $(STAMPS)/test $(STAMPS)/check
+	@echo "check: ruff"
+	@$(BIN)/ruff check --quiet .
+	@echo "check: mypy"
+	@$(BIN)/mypy
+	@echo "check: import contracts"
+	@$(BIN)/lint-imports --config pyproject.toml
+
+crash: $(STAMPS)/test ## kill and restart through every scenario, and count the money; RUNS=200 for fewer runs
+	@$(BIN)/python -m bench.crash $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
+powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by state (root and FUSE)
+	@$(BIN)/python -m bench.powercut $(if $(STATES),--states $(STATES)) $(if $(SEED),--seed $(SEED))
+
+bench: $(STAMPS)/test ## measure, each figure beside the limit measured in the same run
+	@$(BIN)/python -m bench
+
+lock: $(STAMPS)/run ## write requirements/*.txt anew from pyproject.toml; UPGRADE=1 for the newest versions
+	@sh tools/lock.sh $(if $(UPGRADE),--upgrade)
+
+wheel: $(STAMPS)/run ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist .
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find kiosk tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is touched when its step has ended well; a step runs again only after its lock or script changed.
+
+$(STAMPS)/run: requirements/build.txt requirements/run.txt pyproject.toml tools/setup-venv.sh
+	@sh tools/setup-venv.sh
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/evdev: $(STAMPS)/run tools/setup-evdev.sh requirements/wedge-x86_64.txt requirements/wedge-source.txt
+	@sh tools/setup-evdev.sh
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/evdev requirements/test.txt
+	@echo "setup: installing what the tests need (requirements/test.txt)"
+	@$(LOCKED) -r requirements/test.txt
+	@touch $@
+
+$(STAMPS)/check: $(STAMPS)/run requirements/check.txt
+	@echo "setup: installing the checkers (requirements/check.txt)"
+	@$(LOCKED) -r requirements/check.txt
+	@touch $@
+
+$(STAMPS)/system: $(STAMPS)/run tools/setup-test-system.sh tools/apt-install.sh
+	@sh tools/setup-test-system.sh
+	@touch $@

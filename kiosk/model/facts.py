@@ -1,0 +1,370 @@
+"""Facts: what happened, as it is stored for ever.
+
+A fact is an envelope (`Stamp`) and a body.  Bodies are additive: a field added later has a default, a
+meaning changed needs a new tag.  Nothing in a fact is ever changed or removed; a correction is a
+`Reversed` that names its original.  Facts that move money carry the balanced entry that they posted, so
+that a later change of rules never alters a receipted amount, and `journal verify` can hold both against
+each other.  No fact holds a name, an address, a plate or the text of a refused scan.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from kiosk.model.entry import Entry
+from kiosk.model.ids import NoteId
+from kiosk.model.instant import Instant
+from kiosk.model.invoice import Quote
+from kiosk.model.money import Money
+from kiosk.model.texts import Text
+
+#: Version of the envelope and encoding; readers accept this one and the one before.
+FACT_VERSION = 1
+
+REALMS = ("live", "training", "demo")
+
+
+class Body(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
+    """Root of all fact bodies."""
+
+
+# --- the life of the journal and the machine ------------------------------------------------------------------
+
+
+class Genesis(Body, frozen=True, tag="genesis"):
+    """First fact of the first epoch of a journal."""
+
+    #: Ed25519 public key of this journal, hexadecimal.
+    public_key: str
+    format: int = FACT_VERSION
+
+
+class EpochStarted(Body, frozen=True, tag="epoch_started"):
+    """First fact after a restore or re-enrolment: names the end of the epoch before."""
+
+    previous_epoch: int
+    previous_seq: int
+    #: Hash of the last fact of the old epoch, hexadecimal.
+    previous_hash: str
+    public_key: str
+    reason: str
+
+
+class Started(Body, frozen=True, tag="started"):
+    """The core came up."""
+
+    #: True where the run before ended without `Stopped`.
+    unclean: bool
+    safe_mode: bool = False
+
+
+class Stopped(Body, frozen=True, tag="stopped"):
+    """The core went down in order."""
+
+    reason: str
+
+
+class ConfigurationChanged(Body, frozen=True, tag="configuration_changed"):
+    """Software, configuration or data sets differ from the last fact's."""
+
+    software: str
+    configuration: str
+    data: str
+    #: Names of what changed, e.g. ``kiosk.toml``, ``services/water_bill.toml``, ``invoices``.
+    changed: tuple[str, ...] = ()
+
+
+class PluginQuarantined(Body, frozen=True, tag="plugin_quarantined"):
+    """A plugin was set apart."""
+
+    plugin: str
+    reason: str
+
+
+class ClockJumped(Body, frozen=True, tag="clock_jumped"):
+    """The wall clock moved against the monotonic clock, or stood before the last fact at start."""
+
+    #: Signed milliseconds: positive forwards.
+    jump_ms: int
+    detail: str = ""
+
+
+class EventRefused(Body, frozen=True, tag="event_refused"):
+    """The checkout table has no row for this event in this state; bounded, never the content of a scan."""
+
+    state: str
+    event: str
+    detail: str = ""
+
+
+class Reversed(Body, frozen=True, tag="reversed"):
+    """Undoes the posting of one earlier fact, whole, and says why."""
+
+    original_epoch: int
+    original_seq: int
+    reason: str
+    entry: Entry
+
+
+# --- devices --------------------------------------------------------------------------------------------------
+
+
+class DeviceChanged(Body, frozen=True, tag="device_changed"):
+    """A device's generic state changed in a way a person should be able to look up later."""
+
+    device: str
+    state: str
+    severity: str
+    raw: str = ""
+    detail: str = ""
+
+
+class DeviceIdentified(Body, frozen=True, tag="device_identified"):
+    """A device told who it is, and it differs from what was known."""
+
+    device: str
+    model: str
+    firmware: str
+    serial: str
+
+
+class ServiceChanged(Body, frozen=True, tag="service_changed"):
+    """The kiosk went out of service (reasons not empty) or came back (empty)."""
+
+    reasons: tuple[str, ...]
+
+
+class CashboxChanged(Body, frozen=True, tag="cashbox_changed"):
+    """The cash box was taken out or put in.  A removal ends the box session; an insertion begins one."""
+
+    device: str
+    removed: bool
+    box_session: int
+
+
+# --- a session at the screen ----------------------------------------------------------------------------------
+
+
+class TenderFrozen(Body, frozen=True, tag="tender_frozen"):
+    """The citizen confirmed: prices stand as of this fact's instant (the tender instant)."""
+
+    quotes: tuple[Quote, ...]
+    due_minor: int
+    currency: str
+    language: str
+
+
+class ExcessAgreed(Body, frozen=True, tag="excess_agreed"):
+    """The citizen agreed on the screen that up to this much above what is due may be taken."""
+
+    up_to_minor: int
+    currency: str
+
+
+class StackIntended(Body, frozen=True, tag="stack_intended"):
+    """The stack command for this note will be sent.  Committed before it is."""
+
+    note: NoteId
+    value: Money
+
+
+class NoteCredited(Body, frozen=True, tag="note_credited"):
+    """The protocol's credit point was reached: the note is the session's tender."""
+
+    note: NoteId
+    value: Money
+    entry: Entry
+    #: Found at start or power-up.
+    recovered: bool = False
+    device_mark: str = ""
+
+
+class NoteSuspended(Body, frozen=True, tag="note_suspended"):
+    """A note was stacked outside a session, or one nobody announced: kept in suspense, owed to nobody yet.
+
+    `note` and `value` are None where the wire does not tell them; then there is no entry.
+    """
+
+    device: str
+    note: NoteId | None
+    value: Money | None
+    reason: str
+    entry: Entry | None
+    device_mark: str = ""
+    raw: str = ""
+
+
+class NoteReturned(Body, frozen=True, tag="note_returned"):
+    """A note for which an intent stood (or that lay in escrow) went back.  Final."""
+
+    note: NoteId | None
+    device: str
+    reason: str
+
+
+class NoteDisputed(Body, frozen=True, tag="note_disputed"):
+    """The wire cannot tell what became of a note with a committed intent: kept apart, slip and staff task."""
+
+    note: NoteId
+    value: Money
+    reason: str
+    entry: Entry
+
+
+class NoteGone(Body, frozen=True, tag="note_gone"):
+    """A credited or suspended note's life on the wire ended; a later sign of a note is another note."""
+
+    note: NoteId
+
+
+class NoteRejected(Body, frozen=True, tag="note_rejected"):
+    """The unit refused a note before escrow."""
+
+    device: str
+    reason: str
+    raw: str = ""
+
+
+class Allocation(msgspec.Struct, frozen=True):
+    """What one invoice got out of a settlement."""
+
+    service: str
+    number: str
+    minor: int
+    #: What is still open afterwards, minor units.
+    remaining_minor: int
+    #: ``full`` or ``partial``.
+    outcome: str
+
+
+class Settled(Body, frozen=True, tag="settled"):
+    """The tender of a session was applied; the rest is owed to the citizen."""
+
+    tender_minor: int
+    currency: str
+    allocations: tuple[Allocation, ...]
+    overpayment_minor: int
+    entry: Entry
+    #: ``paid``, ``partial``, ``unapplied`` …
+    outcome: str
+    #: ``citizen``, ``timeout``, ``recovery`` …
+    by: str
+
+
+class SessionClosed(Body, frozen=True, tag="session_closed"):
+    """A session ended.  Only sessions that left a fact before need one."""
+
+    reason: str
+
+
+# --- slips ----------------------------------------------------------------------------------------------------
+
+
+class ReceiptLine(msgspec.Struct, frozen=True):
+    """One paid line with its reason."""
+
+    service: str
+    number: str
+    component: str
+    minor: int
+    reason: Text
+    citation: str = ""
+
+
+class ReceiptTotal(msgspec.Struct, frozen=True, array_like=True):
+    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000`` (count)."""
+
+    name: str
+    minor: int
+
+
+class ReceiptIssued(Body, frozen=True, tag="receipt_issued"):
+    """A slip with a number came into being, in the same commit as what it tells."""
+
+    #: Contiguous from 1 within kiosk and epoch, one sequence over all slip kinds.
+    number: int
+    #: ``receipt``, ``credit``, ``disputed``, ``suspense``.
+    slip: str
+    layout: int
+    language: str
+    #: Everything the layout says, as data: printed again and verified from here alone.
+    lines: tuple[ReceiptLine, ...]
+    totals: tuple[ReceiptTotal, ...]
+    currency: str
+    #: Seq of the settlement, dispute or suspense fact this slip tells of.
+    about_seq: int
+
+
+class PrintStarted(Body, frozen=True, tag="print_started"):
+    """The first byte of this job may leave from now on; every end but `printed` is *unknown*."""
+
+    number: int
+    job: str
+    #: 0 for the original, n for the n-th reprint (printed as COPY n).
+    copy: int
+    device: str
+
+
+class PrintEnded(Body, frozen=True, tag="print_ended"):
+    """How a print job ended: ``printed``, ``unknown`` or ``dropped`` (no byte left)."""
+
+    number: int
+    job: str
+    copy: int
+    outcome: str
+    detail: str = ""
+
+
+AnyBody = (
+    Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | EventRefused
+    | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen | ExcessAgreed
+    | StackIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone | NoteRejected | Settled
+    | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
+)  # fmt: skip
+
+
+class Digests(msgspec.Struct, frozen=True, array_like=True):
+    """Under what a fact was made: the first 16 hexadecimal digits of SHA-256 each."""
+
+    software: str
+    configuration: str
+    data: str
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Who, when and under what: the part of the envelope that the caller of the journal provides."""
+
+    at: Instant
+    business_date: dt.date
+    #: ``kiosk``, ``citizen``, ``device:NAME``, ``operator:ID``, ``admin:UID``.
+    actor: str
+    #: Session id, "" outside a session.
+    session: str
+    #: Number of the box session, from 1.
+    box_session: int
+    digests: Digests
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One committed fact, whole."""
+
+    version: int
+    kiosk: str
+    epoch: int
+    #: From 1 within the epoch, without a gap.
+    seq: int
+    realm: str
+    stamp: Stamp
+    body: AnyBody
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """A fact with its place in the chain."""
+
+    fact: Fact
+    #: SHA-256 over the previous hash and this row's bytes.
+    hash: bytes
+    #: Ed25519 signature over the hash; only on the last fact of each commit.
+    signature: bytes | None = None

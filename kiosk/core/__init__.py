@@ -1,0 +1,1 @@
+"""The running kiosk: the only threads, the kernel that owns all state, and what it lends to devices and screens."""

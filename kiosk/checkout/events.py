@@ -1,0 +1,57 @@
+"""Events of the checkout that come neither from a person (`intents`) nor from a device (`model.device_events`)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kiosk.model.invoice import Invoice, Quote
+from kiosk.model.texts import Text
+
+
+class KernelEvent(msgspec.Struct, frozen=True):
+    """Root of the kernel's own events."""
+
+
+class CartItem(msgspec.Struct, frozen=True):
+    """An invoice with its price.  `invoice.paid_minor` counts this kiosk's own later payments in."""
+
+    invoice: Invoice
+    quote: Quote
+
+
+class LookedUp(KernelEvent, frozen=True):
+    """Answer to `LookUp`: an item, or why there is none."""
+
+    item: CartItem | None
+    problem: Text | None = None
+
+
+class DeadlinePassed(KernelEvent, frozen=True):
+    """The present state's period is over."""
+
+
+class Settle(KernelEvent, frozen=True):
+    """Apply the session's tender now.  `by`: ``citizen``, ``timeout``, ``recovery``, ``fault``."""
+
+    by: str
+
+
+class AcceptorChanged(KernelEvent, frozen=True):
+    """The acceptor became able or unable to take notes; what it may take has to be told again."""
+
+
+class ServiceLost(KernelEvent, frozen=True):
+    """New payments cannot be taken; reasons as texts."""
+
+    reasons: tuple[Text, ...]
+
+
+class ServiceRestored(KernelEvent, frozen=True):
+    """New payments can be taken again."""
+
+
+class ReprintAsked(KernelEvent, frozen=True):
+    """Somebody authorised asks for another copy of a numbered slip."""
+
+    number: int
+    copy: int

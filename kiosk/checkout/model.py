@@ -1,0 +1,164 @@
+"""The checkout's whole state as one immutable value, and the context a step is taken in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+import msgspec
+
+from kiosk.checkout.events import CartItem
+from kiosk.checkout.settings import CheckoutSettings
+from kiosk.checkout.states import State
+from kiosk.model.entry import Entry
+from kiosk.model.facts import Allocation, ReceiptLine
+from kiosk.model.ids import NoteId
+from kiosk.model.invoice import Invoice, Quote
+from kiosk.model.money import Money
+from kiosk.model.texts import Text
+
+
+class Flight(msgspec.Struct, frozen=True):
+    """The one note in motion or in escrow.  The acceptor holds one note at a time."""
+
+    note: NoteId
+    value: Money
+    #: ``escrow``, ``stacking`` or ``returning``.
+    phase: str
+    #: Belongs to the open session; False for a note that came when nobody was paying.
+    ours: bool = True
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One print job of a numbered slip."""
+
+    number: int
+    copy: int
+    job: str
+    #: ``queued``, ``held``, ``printing``, ``printed``, ``unknown``, ``dropped``.
+    state: str
+    sent: int = 0
+    total: int = 0
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the table knows."""
+
+    currency: str
+    state: State = State.IDLE
+    #: Grows with every change; an intent made at another step is stale.
+    step: int = 0
+    #: "" where nobody is in front.
+    session: str = ""
+    language: str = "en"
+    cart: tuple[CartItem, ...] = ()
+    #: True from the tender instant to the settlement: the price is frozen and tender belongs to the session.
+    frozen: bool = False
+    due_minor: int = 0
+    credited: tuple[Money, ...] = ()
+    #: How much above the amount due the citizen agreed to on the screen.
+    agreed_excess_minor: int = 0
+    flight: Flight | None = None
+    #: Why the session ends as soon as no note is in motion: "", ``citizen``, ``timeout``, ``recovery``.
+    wrap_up: str = ""
+    #: The state a question returns to.
+    asked_from: State | None = None
+    messages: tuple[Text, ...] = ()
+    refused_notes: int = 0
+    jobs: tuple[Job, ...] = ()
+    #: Numbers of the slips of this session, newest first.
+    slips: tuple[int, ...] = ()
+    #: Why no new payment can be taken; empty in service.
+    out_of_service: tuple[Text, ...] = ()
+    #: Monotonic nanoseconds at which the present state is over; None for never.
+    deadline_ns: int | None = None
+
+    @property
+    def credited_minor(self) -> int:
+        """Committed tender of this session."""
+        return sum(note.minor for note in self.credited)
+
+    @property
+    def remaining_minor(self) -> int:
+        """What remains due; never negative."""
+        return max(0, self.due_minor - self.credited_minor)
+
+    @property
+    def excess_minor(self) -> int:
+        """Tender above the amount due."""
+        return max(0, self.credited_minor - self.due_minor)
+
+
+class Counter(Protocol):
+    """What the checkout asks of tariff and ledger; pure functions of their arguments."""
+
+    def price(self, invoice: Invoice, on: dt.date) -> Quote:
+        """Price an invoice on a local date."""
+        ...
+
+    def payable(self, item: CartItem, without_cart: int) -> Text | None:
+        """None where this item can be paid here and now, else why not.  `without_cart`: minor units already in the cart."""
+        ...
+
+    def notes_allowed(
+        self, items: tuple[CartItem, ...], known: tuple[Money, ...], inserted_minor: int, due_minor: int
+    ) -> tuple[Money, ...]:
+        """Which values may be accepted now, the ones that would need the citizen's agreement included."""
+        ...
+
+    def excess_possible(self, items: tuple[CartItem, ...]) -> bool:
+        """Tell whether a note above what remains due can be kept at all (as a credit owed to the citizen)."""
+        ...
+
+    def credit_entry(self, value: Money) -> Entry:
+        """Cash in the box against the session's unapplied tender."""
+        ...
+
+    def suspense_entry(self, value: Money) -> Entry:
+        """Cash in the box against suspense."""
+        ...
+
+    def dispute_entry(self, value: Money) -> Entry:
+        """A claim that is neither cash nor nothing."""
+        ...
+
+    def settle(
+        self, items: tuple[CartItem, ...], tender: Money
+    ) -> tuple[tuple[Allocation, ...], int, Entry, tuple[ReceiptLine, ...]]:
+        """Spread the tender over the cart: allocations, overpayment in minor units, the entry, the paid lines."""
+        ...
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """An unresolved dispute and where it is booked."""
+
+    epoch: int
+    seq: int
+    entry: Entry
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The world of one step, as the kernel sees it at that moment."""
+
+    now_ns: int
+    #: Local date of the city now.
+    today: dt.date
+    #: A name for a session that begins in this step.
+    fresh_session: str
+    #: What the next commit's first fact and the next slip are numbered.
+    next_seq: int
+    next_receipt: int
+    #: Device the event came from, "" for none.
+    device: str = ""
+    #: Values the acceptors in service know.
+    known_notes: tuple[Money, ...] = ()
+    acceptor_ready: bool = False
+    printer_ready: bool = False
+    #: Notes the journal holds: their last recorded outcome (``credited``, ``suspended``, ``returned``, ``disputed``)
+    #: and, by ``intended``, a committed intent without one.
+    note_outcome: dict[NoteId, str] = {}
+    #: Disputes that nobody has resolved yet.
+    disputes: dict[NoteId, Dispute] = {}
+    counter: Counter
+    settings: CheckoutSettings
+    languages: tuple[str, ...] = ("en",)

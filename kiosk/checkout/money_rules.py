@@ -1,0 +1,341 @@
+"""Rules for notes: escrow, intent, credit, return, dispute, suspense, settlement.
+
+Invariants held here, each with a test that names it:
+
+* the intent is committed before the stack command; the credit is committed before the driver may confirm;
+* a note is credited at most once, whatever a driver reports twice;
+* a returned note is never credited to a session; if it turns up stacked all the same, it goes to suspense;
+* a note stacked with no session open is never the next citizen's credit;
+* with credit on the table every way out passes a settlement and a slip.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kiosk.checkout import intents
+from kiosk.checkout.effects import AcceptNotes, AnyEffect, Order, Record
+from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, Settle
+from kiosk.checkout.model import Checkout, Context, Flight
+from kiosk.checkout.screen_rules import return_flight, wrap_up_flight
+from kiosk.checkout.states import State
+from kiosk.checkout.steps import (
+    Outcome, accepting, change, close_unpaid, known_outcome, note_value, settling, to, wanted_notes, with_slip,
+)  # fmt: skip
+from kiosk.model import facts
+from kiosk.model.commands import Confirm, HoldNote, ReturnNote, StackNote
+from kiosk.model.device_events import CommandRefused, NoteAccepting, NoteDisputed, NoteEscrowed, NoteGone, NoteHeld
+from kiosk.model.device_events import NoteRejected, NoteReturned, NoteStacked, NoteStacking
+from kiosk.model.entry import Entry, Posting
+from kiosk.model.ids import NoteId
+from kiosk.model.money import Money
+from kiosk.model.texts import text
+
+LAYOUT = 1
+
+
+def escrowed_while_paying(model: Checkout, event: NoteEscrowed, ctx: Context) -> Outcome:
+    """A note lies in escrow during payment: stack it, ask about its excess, or give it back."""
+    if model.flight is not None and model.flight.note == event.note:
+        return model, []
+    if not model.frozen:
+        return escrowed_unwanted(model, event, ctx)
+    model = change(model, flight=Flight(event.note, event.value, "escrow"))
+    allowed = ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.due_minor)
+    if model.wrap_up or event.value not in allowed:
+        return return_flight(model, ctx)
+    excess = event.value.minor - model.remaining_minor
+    if excess > model.agreed_excess_minor:
+        if not ctx.counter.excess_possible(model.cart):
+            return return_flight(model, ctx)
+        return to(model, State.NOTE_HELD, ctx), [Order(event.note.device, HoldNote(event.note))]
+    return stack(model, ctx)
+
+
+def stack(model: Checkout, ctx: Context, *before: facts.AnyBody) -> Outcome:
+    """Commit the intent, then send the stack command."""
+    assert model.flight is not None
+    flight = msgspec.structs.replace(model.flight, phase="stacking")
+    intent = facts.StackIntended(flight.note, flight.value)
+    model = to(model, State.STACKING, ctx, flight=flight)
+    return model, [Record((*before, intent), model.session), Order(flight.note.device, StackNote(flight.note))]
+
+
+def escrowed_unwanted(model: Checkout, event: NoteEscrowed, ctx: Context) -> Outcome:
+    """A note in escrow where none is wanted goes back; the screen stays as it is."""
+    if model.flight is not None and model.flight.note == event.note:
+        if model.flight.phase != "returning":
+            return model, []
+        return model, [Order(event.note.device, ReturnNote(event.note))]
+    flight = Flight(event.note, event.value, "returning", ours=model.frozen)
+    return change(model, flight=flight), [Order(event.note.device, ReturnNote(event.note))]
+
+
+def agree_excess(model: Checkout, event: intents.AgreeExcess, ctx: Context) -> Outcome:
+    """The citizen keeps the note in although it is too much: the agreement and the intent are one commit."""
+    assert model.flight is not None
+    excess = max(0, model.flight.value.minor - model.remaining_minor)
+    model = change(model, agreed_excess_minor=excess)
+    return stack(model, ctx, facts.ExcessAgreed(excess, model.currency))
+
+
+def decline_excess(model: Checkout, event: object, ctx: Context) -> Outcome:
+    """The citizen (or silence) wants the note back."""
+    return return_flight(model, ctx)
+
+
+def cancel_held(model: Checkout, event: intents.Cancel | intents.Finish, ctx: Context) -> Outcome:
+    """Stop while a note is held: it goes back, then the session ends."""
+    return wrap_up_flight(model, ctx, "citizen")
+
+
+def stacked(model: Checkout, event: NoteStacked, ctx: Context) -> Outcome:
+    """The credit point.  Credit it to the session it was inserted in, else keep it in suspense."""
+    confirm = Order(ctx.device, Confirm(event.token))
+    outcome = known_outcome(ctx, event.note)
+    if outcome in ("credited", "suspended"):
+        return cleared_flight(model, event.note), [confirm]
+    flight = model.flight
+    value = event.value or (flight.value if flight is not None and flight.note == event.note else None)
+    ours = flight is not None and flight.ours and flight.note == event.note and model.frozen
+    if not ours or event.note is None or value is None or value.currency != model.currency or outcome:
+        return suspend(model, event, ctx, outcome)
+    credit = facts.NoteCredited(
+        event.note, value, ctx.counter.credit_entry(value), recovered=event.recovered, device_mark=event.device_mark
+    )
+    model = change(model, credited=(*model.credited, value), flight=None, agreed_excess_minor=0, refused_notes=0)
+    if model.state is State.RESUMING and model.remaining_minor and not model.wrap_up:
+        return model, [Record((credit,), model.session), confirm]
+    model, effects = accepting(model, ctx)
+    return model, [Record((credit,), model.session), confirm, *effects]
+
+
+def cleared_flight(model: Checkout, note: object) -> Checkout:
+    """Forget the note in motion if it is this one."""
+    return change(model, flight=None) if model.flight is not None and model.flight.note == note else model
+
+
+def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> Outcome:
+    """Keep a note that belongs to no session, with a slip, and never as the next citizen's credit."""
+    reason = f"stacked_after_{outcome}" if outcome else "outside_session" if event.note else "unannounced"
+    value = event.value
+    if value is None and model.flight is not None and event.note is not None and model.flight.note == event.note:
+        value = model.flight.value
+    entry = ctx.counter.suspense_entry(value) if value is not None else None
+    undone = dispute_undone(ctx, event.note)
+    kept = facts.NoteSuspended(
+        ctx.device, event.note, value, reason, entry, device_mark=event.device_mark, raw=event.raw
+    )
+    slip = facts.ReceiptIssued(
+        ctx.next_receipt, "suspense", LAYOUT, model.language, (), note_value(value), model.currency,
+        ctx.next_seq + len(undone),
+    )  # fmt: skip
+    strangers = model.flight is not None and model.flight.note == event.note and not model.flight.ours
+    model = cleared_flight(model, event.note)
+    confirm = Order(ctx.device, Confirm(event.token))
+    if strangers and model.session:
+        # Somebody else is in front by now: the slip is a fact that staff can print, not a paper in the wrong hand.
+        return model, [Record((*undone, kept, slip), ""), confirm]
+    model, effects = with_slip(model, ctx, slip, session="", before=(*undone, kept))
+    effects = [effects[0], confirm, *effects[1:]]
+    if model.state in (State.IDLE, State.THANKING):
+        model = to(model, State.RECEIPTING, ctx, messages=(text("message.note_kept"),))
+    return model, effects
+
+
+def dispute_undone(ctx: Context, note: NoteId | None) -> tuple[facts.AnyBody, ...]:
+    """Return the reversal of an open dispute over this note: the wire has told its end after all."""
+    dispute = ctx.disputes.get(note) if note else None
+    if dispute is None:
+        return ()
+    entry = Entry(dispute.entry.currency, tuple(Posting(p.account, -p.minor) for p in dispute.entry.postings), "reversal")
+    return (facts.Reversed(dispute.epoch, dispute.seq, "the acceptor told the note's end", entry),)
+
+
+def returned(model: Checkout, event: NoteReturned, ctx: Context) -> Outcome:
+    """A note went back.  Recorded, final; then the session goes on or ends."""
+    effects: list[AnyEffect] = []
+    outcome = known_outcome(ctx, event.note)
+    mine = model.flight is not None and event.note is not None and model.flight.note == event.note
+    undone = dispute_undone(ctx, event.note)
+    if undone or not outcome and (mine or event.note in ctx.note_outcome):
+        session = model.session if mine and model.flight is not None and model.flight.ours else ""
+        went_back = facts.NoteReturned(event.note, ctx.device, event.reason)
+        effects.append(Record((*undone, went_back), session, "device"))
+    if event.token:
+        effects.append(Order(ctx.device, Confirm(event.token)))
+    if not mine:
+        return model, effects
+    model = change(model, flight=None)
+    if not model.frozen or model.state not in (State.RETURNING, State.STACKING, State.NOTE_HELD, State.RESUMING,
+                                               State.ACCEPTING, State.TIMED_OUT, State.STOPPING):  # fmt: skip
+        return model, effects
+    if model.credited_minor == 0 and model.wrap_up:
+        model, more = close_unpaid(model, ctx, model.wrap_up)
+    elif model.state is State.RESUMING and not model.wrap_up:
+        more = []
+        if model.credited_minor == 0:
+            model, more = close_unpaid(model, ctx, "recovery")
+    elif model.state in (State.TIMED_OUT, State.STOPPING) and not model.wrap_up:
+        more = []
+    else:
+        model, more = accepting(model, ctx, (text("message.take_note"),))
+    return model, [*effects, *more]
+
+
+def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
+    """The wire cannot tell: claim and slip, never a credit and never silence."""
+    if known_outcome(ctx, event.note):
+        return cleared_flight(model, event.note), [Order(ctx.device, Confirm(event.token))]
+    mine = model.flight is not None and model.flight.note == event.note and model.flight.ours
+    session = model.session if mine else ""
+    claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
+    slip = facts.ReceiptIssued(
+        ctx.next_receipt, "disputed", LAYOUT, model.language, (), note_value(event.value), model.currency, ctx.next_seq
+    )
+    model = cleared_flight(model, event.note)
+    model, effects = with_slip(model, ctx, slip, session=session, before=(claim,))
+    effects = [effects[0], Order(ctx.device, Confirm(event.token)), *effects[1:]]
+    if not mine or not model.frozen:
+        if model.state in (State.IDLE, State.THANKING):
+            model = to(model, State.RECEIPTING, ctx, messages=(text("message.note_disputed"),))
+        return model, effects
+    if model.credited_minor == 0:
+        closed = Record((facts.SessionClosed("disputed"),), model.session)
+        model = to(model, State.RECEIPTING, ctx, frozen=False, messages=(text("message.note_disputed"),))
+        return model, [*effects, AcceptNotes(), closed]
+    if model.state is State.RESUMING and not model.wrap_up and model.remaining_minor:
+        return change(model, messages=(text("message.note_disputed"),)), effects
+    model, more = accepting(model, ctx, (text("message.note_disputed"),))
+    return model, [*effects, *more]
+
+
+def gone(model: Checkout, event: NoteGone, ctx: Context) -> Outcome:
+    """A credited note's life on the wire ended; recorded so that a later sign is another note."""
+    if known_outcome(ctx, event.note) not in ("credited", "suspended"):
+        return model, []
+    return model, [Record((facts.NoteGone(event.note),), "", "device")]
+
+
+def stacking(model: Checkout, event: NoteStacking, ctx: Context) -> Outcome:
+    """The note moves; the period begins anew."""
+    return to(model, State.STACKING, ctx, messages=model.messages), []
+
+
+def accepting_note(model: Checkout, event: NoteAccepting | NoteHeld, ctx: Context) -> Outcome:
+    """Something moves at the mouth: the person is active."""
+    return to(model, model.state, ctx, messages=(text("message.checking_note"),)), []
+
+
+def rejected(model: Checkout, event: NoteRejected, ctx: Context) -> Outcome:
+    """The unit pushed a note back before escrow.  Again and again: point to a person, never blame."""
+    model = change(model, refused_notes=model.refused_notes + 1)
+    often = model.refused_notes >= ctx.settings.refused_notes_help
+    message = text("message.note_refused_often" if often else f"message.note_rejected.{reject_family(event.reason)}")
+    model = to(model, model.state, ctx, messages=(message,))
+    return model, [Record((facts.NoteRejected(ctx.device, event.reason, event.raw),), model.session, "device")]
+
+
+def rejected_elsewhere(model: Checkout, event: NoteRejected, ctx: Context) -> Outcome:
+    """A note pushed back while nobody pays is the acceptor doing its work; nothing is recorded."""
+    return model, []
+
+
+def reject_family(reason: str) -> str:
+    """Choose the words for a refusal: a note of the wrong value is told apart from one that was not read."""
+    return "value" if reason == "denomination_inhibited" else "unread"
+
+
+def stack_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
+    """The driver could not carry out a command.  A departed note closes its intent as returned."""
+    mine = model.flight is not None and event.note is not None and model.flight.note == event.note
+    if not mine or known_outcome(ctx, event.note):
+        return model, []
+    if event.command == "stack_note":
+        return returned(model, NoteReturned(event.note, f"refused:{event.reason}"), ctx)
+    return model, []
+
+
+def acceptor_changed(model: Checkout, event: AcceptorChanged, ctx: Context) -> Outcome:
+    """Tell the acceptor (again) what to take; a citizen with credit is told of trouble."""
+    messages = model.messages if ctx.acceptor_ready else (text("message.acceptor_fault"),)
+    if ctx.acceptor_ready and messages == (text("message.acceptor_fault"),):
+        messages = ()
+    return change(model, messages=messages), [AcceptNotes(wanted_notes(model, ctx))]
+
+
+def acceptor_elsewhere(model: Checkout, event: AcceptorChanged, ctx: Context) -> Outcome:
+    """An acceptor that came back while nobody pays takes nothing."""
+    return model, [AcceptNotes()]
+
+
+def note_stuck(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
+    """A moving note has not ended in time: end the session with a slip that names it as pending.
+
+    The note stays followed as nobody's; when the wire tells its end it goes to suspense or is returned.
+    """
+    assert model.flight is not None
+    pending = model.flight
+    model = change(model, flight=msgspec.structs.replace(pending, ours=False))
+    return settle_now(model, ctx, "fault", pending)
+
+
+def settle(model: Checkout, event: Settle, ctx: Context) -> Outcome:
+    """Apply the tender: one balanced entry, one slip, one commit."""
+    if model.credited_minor == 0:
+        return close_unpaid(model, ctx, event.by)
+    return settle_now(model, ctx, event.by, None)
+
+
+def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -> Outcome:
+    """Commit settlement and slip together, then print."""
+    tender = model.credited_minor
+    totals = [facts.ReceiptTotal("due", model.due_minor), facts.ReceiptTotal("tender", tender)]
+    values = sorted({note.minor for note in model.credited})
+    totals += [facts.ReceiptTotal(f"note:{v}", sum(1 for n in model.credited if n.minor == v)) for v in values]
+    before: tuple[facts.AnyBody, ...]
+    lines: tuple[facts.ReceiptLine, ...] = ()
+    kind = "pending"
+    if tender:
+        allocations, over, entry, lines = ctx.counter.settle(model.cart, tender_of(model))
+        applied = tender - over
+        remaining = max(0, model.due_minor - applied)
+        outcome = "unapplied" if applied == 0 else "partial" if remaining else "paid"
+        before = (facts.Settled(tender, model.currency, allocations, over, entry, outcome, by),)
+        totals.append(facts.ReceiptTotal("applied", applied))
+        totals += [facts.ReceiptTotal("overpayment", over)] if over else []
+        totals += [facts.ReceiptTotal("remaining", remaining)] if remaining else []
+        kind = "receipt" if applied else "credit"
+    else:
+        before = (facts.SessionClosed(by),)
+    if pending is not None:
+        totals.append(facts.ReceiptTotal("pending", pending.value.minor))
+    slip = facts.ReceiptIssued(
+        ctx.next_receipt, kind, LAYOUT, model.language, lines, tuple(totals), model.currency, ctx.next_seq
+    )
+    model, effects = with_slip(model, ctx, slip, session=model.session, before=before)
+    messages = (text("message.note_pending", value=pending.value),) if pending else ()
+    model = to(model, State.RECEIPTING, ctx, frozen=False, wrap_up="", messages=messages)
+    return model, [AcceptNotes(), *effects]
+
+
+def tender_of(model: Checkout) -> Money:
+    """Return the session's committed tender as one amount."""
+    return Money(model.credited_minor, model.currency)
+
+
+def resume_over(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
+    """Nobody came back to an interrupted payment: settle what is committed, with a slip."""
+    if model.flight is not None:
+        return note_stuck(model, event, ctx)
+    if model.credited_minor:
+        return settling(model, ctx, "recovery")
+    return close_unpaid(model, ctx, "recovery")
+
+
+def finish_resuming(model: Checkout, event: intents.Finish | intents.Cancel, ctx: Context) -> Outcome:
+    """The person wants no more after an interruption: settle as soon as the open note is known."""
+    if model.flight is not None:
+        return change(model, wrap_up="citizen"), []
+    return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
+

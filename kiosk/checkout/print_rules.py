@@ -1,0 +1,137 @@
+"""Rules for slips in print.  Money never waits for paper: a slip is a fact before its first byte leaves."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kiosk.checkout.effects import AnyEffect, DropPrint, Order, PrintReceipt, Record
+from kiosk.checkout.events import DeadlinePassed, ReprintAsked
+from kiosk.checkout.model import Checkout, Context, Job
+from kiosk.checkout.states import State
+from kiosk.checkout.steps import NS, Outcome, change, ended_jobs_dropped, job_name, to
+from kiosk.model import facts
+from kiosk.model.commands import Confirm
+from kiosk.model.device_events import CommandRefused, Printed, PrintHeld, PrintProgress, PrintReady, PrintUnknown
+from kiosk.model.texts import text
+
+#: Job states that nothing follows.
+ENDED = ("printed", "unknown", "dropped")
+
+
+def find(model: Checkout, name: str) -> Job | None:
+    """Return the job of this name."""
+    return next((job for job in model.jobs if job.job == name), None)
+
+
+def put(model: Checkout, job: Job) -> Checkout:
+    """Replace a job by its newer self."""
+    return change(model, jobs=tuple(job if j.job == job.job else j for j in model.jobs))
+
+
+def ready(model: Checkout, event: PrintReady, ctx: Context) -> Outcome:
+    """Preflight passed: commit that printing starts, then let the first byte go."""
+    job = find(model, event.job)
+    if job is None or job.state not in ("queued", "held"):
+        return model, []
+    started = facts.PrintStarted(job.number, job.job, job.copy, ctx.device)
+    model = put(model, msgspec.structs.replace(job, state="printing"))
+    return model, [Record((started,), model.session, "device"), Order(ctx.device, Confirm(event.token))]
+
+
+def held(model: Checkout, event: PrintHeld, ctx: Context) -> Outcome:
+    """Preflight failed: nothing has left, the job waits."""
+    job = find(model, event.job)
+    if job is None or job.state not in ("queued", "held"):
+        return model, []
+    return put(model, msgspec.structs.replace(job, state="held")), []
+
+
+def progress(model: Checkout, event: PrintProgress, ctx: Context) -> Outcome:
+    """Bytes left."""
+    job = find(model, event.job)
+    if job is None or job.state != "printing":
+        return model, []
+    return put(model, msgspec.structs.replace(job, sent=event.sent, total=event.total)), []
+
+
+def printed(model: Checkout, event: Printed, ctx: Context) -> Outcome:
+    """The barrier was passed."""
+    return _end(model, event.job, "printed", "", ctx)
+
+
+def unknown(model: Checkout, event: PrintUnknown, ctx: Context) -> Outcome:
+    """Bytes left and nothing proves that they were printed."""
+    return _end(model, event.job, "unknown", event.reason, ctx)
+
+
+def job_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
+    """The printer's driver cannot take the job; no byte has left."""
+    return _end(model, event.job, "dropped", event.reason, ctx) if event.job else (model, [])
+
+
+def _end(model: Checkout, name: str, outcome: str, detail: str, ctx: Context) -> Outcome:
+    job = find(model, name)
+    if job is None or job.state in ENDED or (job.state != "printing" and outcome != "dropped"):
+        return model, []
+    model = put(model, msgspec.structs.replace(job, state=outcome))
+    body = facts.PrintEnded(job.number, job.job, job.copy, outcome, detail)
+    effects: list[AnyEffect] = [Record((body,), model.session, "device")]
+    if model.state is State.RECEIPTING and not any(j.state not in ENDED for j in model.jobs):
+        model = all_printed(model, ctx)
+    return model, effects
+
+
+def all_printed(model: Checkout, ctx: Context) -> Checkout:
+    """Every job has ended: say goodbye, or show the slip that is not proven to be on paper."""
+    mine = [j for j in model.jobs if j.number in model.slips or not model.slips]
+    if all(j.state == "printed" for j in mine):
+        return to(model, State.THANKING, ctx, messages=model.messages)
+    return unprinted(model, ctx)
+
+
+def unprinted(model: Checkout, ctx: Context) -> Checkout:
+    """Keep the slip on the screen, to be photographed."""
+    model = to(model, State.RECEIPTING, ctx, messages=(text("message.not_printed"), *model.messages))
+    return change(model, deadline_ns=ctx.now_ns + ctx.settings.periods.unprinted * NS)
+
+
+def print_overdue(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
+    """The printer did not finish in time: first show the slip as not printed, then leave.
+
+    A job of which no byte has left is dropped, so that it never comes out in the next person's hand.
+    """
+    shown = text("message.not_printed") in model.messages
+    if not shown:
+        return unprinted(model, ctx), []
+    effects: list[AnyEffect] = []
+    for job in model.jobs:
+        if job.state in ("queued", "held"):
+            model, more = drop(model, job, ctx)
+            effects += more
+    return to(model, State.THANKING, ctx), effects
+
+
+def drop(model: Checkout, job: Job, ctx: Context) -> Outcome:
+    """Take back a job of which no byte has left."""
+    model = put(model, msgspec.structs.replace(job, state="dropped"))
+    body = facts.PrintEnded(job.number, job.job, job.copy, "dropped", "not wanted any more")
+    return model, [Record((body,), model.session, "kiosk"), DropPrint(job.job)]
+
+
+def seen(model: Checkout, event: object, ctx: Context) -> Outcome:
+    """The person has seen the result: whatever has not left for the printer is dropped."""
+    effects: list[AnyEffect] = []
+    for job in model.jobs:
+        if job.state in ("queued", "held"):
+            model, more = drop(model, job, ctx)
+            effects += more
+    return to(model, State.THANKING, ctx), effects
+
+
+def reprint(model: Checkout, event: ReprintAsked, ctx: Context) -> Outcome:
+    """Queue a further copy of a slip; the fact `PrintStarted` counts it."""
+    name = job_name(ctx, event.number, event.copy)
+    if find(model, name) is not None:
+        return model, []
+    job = Job(event.number, event.copy, name, "queued")
+    return change(model, jobs=(*ended_jobs_dropped(model.jobs), job)), [PrintReceipt(event.number, event.copy)]

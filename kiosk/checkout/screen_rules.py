@@ -1,0 +1,189 @@
+"""Rules for what people do at the screen before any note moves, and for the questions afterwards."""
+
+from __future__ import annotations
+
+from kiosk.checkout import intents
+from kiosk.checkout.effects import AcceptNotes, LookUp, Order, Record
+from kiosk.checkout.events import CartItem, DeadlinePassed, LookedUp
+from kiosk.checkout.model import Checkout, Context
+from kiosk.checkout.states import BEFORE_MONEY, State
+from kiosk.checkout.steps import (
+    Outcome, accepting, begun, change, close_unpaid, notice, rest, settling, to,
+)  # fmt: skip
+from kiosk.model import facts
+from kiosk.model.commands import ReturnNote
+from kiosk.model.device_events import Scanned, ScanRefused
+from kiosk.model.texts import text
+
+
+def begin(model: Checkout, event: intents.Begin, ctx: Context) -> Outcome:
+    """Somebody touched the attract screen."""
+    model = begun(model, ctx)
+    return to(model, State.ENTERING, ctx), []
+
+
+def choose_language(model: Checkout, event: intents.ChooseLanguage, ctx: Context) -> Outcome:
+    """Another language; everything else stays, and the period begins anew."""
+    if event.language not in ctx.languages:
+        return model, []
+    if model.state is State.IDLE:
+        return to(begun(model, ctx), State.ENTERING, ctx, language=event.language), []
+    return to(model, model.state, ctx, language=event.language, messages=model.messages), []
+
+
+def look_up_scan(model: Checkout, event: Scanned, ctx: Context) -> Outcome:
+    """A label was scanned where an invoice can be added."""
+    model = begun(model, ctx)
+    return to(model, State.LOOKING_UP, ctx), [LookUp(event.label, event.symbology)]
+
+
+def look_up_typed(model: Checkout, event: intents.EnterNumber, ctx: Context) -> Outcome:
+    """A number was typed."""
+    return to(begun(model, ctx), State.LOOKING_UP, ctx), [LookUp(event.text[:64], typed=True)]
+
+
+def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
+    """The scanner read something that cannot be a label."""
+    return notice(begun(model, ctx), ctx, text("notice.unreadable")), []
+
+
+def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:
+    """The answer to a look-up: into the cart, or a notice."""
+    if event.item is None:
+        return notice(model, ctx, event.problem or text("notice.not_found")), []
+    invoice = event.item.invoice
+    if any((i.invoice.service, i.invoice.number) == (invoice.service, invoice.number) for i in model.cart):
+        return notice(model, ctx, text("notice.in_cart")), []
+    if len(model.cart) >= ctx.settings.cart_limit:
+        return notice(model, ctx, text("notice.cart_full", limit=ctx.settings.cart_limit)), []
+    problem = ctx.counter.payable(event.item, due_of(model.cart))
+    if problem is not None:
+        return notice(model, ctx, problem), []
+    return reviewing(change(model, cart=(*model.cart, event.item)), ctx), []
+
+
+def due_of(cart: tuple[CartItem, ...]) -> int:
+    """Return what the whole cart costs now, minor units."""
+    return sum(item.quote.due_minor for item in cart)
+
+
+def reviewing(model: Checkout, ctx: Context) -> Checkout:
+    """Show the cart with its present sum."""
+    return to(model, State.REVIEWING, ctx, due_minor=due_of(model.cart))
+
+
+def back(model: Checkout, event: intents.Back | intents.Dismiss, ctx: Context) -> Outcome:
+    """One screen back: to the cart if there is one, else to the attract screen."""
+    return (reviewing(model, ctx), []) if model.cart else (rest(model, ctx), [])
+
+
+def add_another(model: Checkout, event: intents.AddAnother, ctx: Context) -> Outcome:
+    """Type or scan a further invoice."""
+    return to(model, State.ENTERING, ctx), []
+
+
+def remove_invoice(model: Checkout, event: intents.RemoveInvoice, ctx: Context) -> Outcome:
+    """Take one invoice out of the cart."""
+    if not 0 <= event.index < len(model.cart):
+        return model, []
+    model = change(model, cart=model.cart[: event.index] + model.cart[event.index + 1 :])
+    return (reviewing(model, ctx), []) if model.cart else (to(model, State.ENTERING, ctx, due_minor=0), [])
+
+
+def pay(model: Checkout, event: intents.Pay, ctx: Context) -> Outcome:
+    """From the review to the conditions."""
+    return to(model, State.CONSENTING, ctx), []
+
+
+def accept_conditions(model: Checkout, event: intents.AcceptConditions, ctx: Context) -> Outcome:
+    """Freeze the price at this instant.  A price that moved since the review is shown again first."""
+    priced = tuple(CartItem(i.invoice, ctx.counter.price(i.invoice, ctx.today)) for i in model.cart)
+    if due_of(priced) != model.due_minor:
+        model = change(model, cart=priced)
+        return to(model, State.REVIEWING, ctx, due_minor=due_of(priced), messages=(text("notice.price_changed"),)), []
+    model = change(model, cart=priced, frozen=True)
+    frozen = facts.TenderFrozen(tuple(i.quote for i in priced), model.due_minor, model.currency, model.language)
+    model, effects = accepting(model, ctx)
+    return model, [Record((frozen,), model.session), *effects]
+
+
+def cancel_before_money(model: Checkout, event: intents.Cancel, ctx: Context) -> Outcome:
+    """Drop everything; nothing was paid."""
+    return close_unpaid(model, ctx, "cancelled")
+
+
+def cancel_paying(model: Checkout, event: intents.Cancel, ctx: Context) -> Outcome:
+    """Without credit the payment is undone; with credit the screen asks before it settles."""
+    if model.credited_minor == 0 and model.flight is None:
+        return close_unpaid(model, ctx, "cancelled")
+    if model.flight is not None:
+        return wrap_up_flight(model, ctx, "citizen")
+    return to(model, State.STOPPING, ctx), [AcceptNotes()]
+
+
+def wrap_up_flight(model: Checkout, ctx: Context, by: str) -> Outcome:
+    """End the session as soon as the note in motion has ended; a note still in escrow goes back."""
+    flight = model.flight
+    if flight is None or model.wrap_up:
+        return model, []
+    model = change(model, wrap_up=by)
+    if flight.phase == "escrow":
+        return return_flight(model, ctx)
+    moving = State.STACKING if flight.phase == "stacking" else State.RETURNING
+    return to(model, moving, ctx, messages=model.messages), [AcceptNotes()]
+
+
+def return_flight(model: Checkout, ctx: Context) -> Outcome:
+    """Give the escrowed note back."""
+    assert model.flight is not None
+    flight = type(model.flight)(model.flight.note, model.flight.value, "returning", model.flight.ours)
+    messages = (text("message.note_returned", value=flight.value),)
+    model = to(model, State.RETURNING, ctx, flight=flight, messages=messages)
+    return model, [AcceptNotes(), Order(flight.note.device, ReturnNote(flight.note))]
+
+
+def finish(model: Checkout, event: intents.Finish, ctx: Context) -> Outcome:
+    """Stop here: settle what was credited, or close if nothing was."""
+    if model.flight is not None:
+        return wrap_up_flight(model, ctx, "citizen")
+    return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
+
+
+def keep_paying(model: Checkout, event: intents.KeepPaying | intents.MoreTime, ctx: Context) -> Outcome:
+    """Back from a question to the state it was asked in."""
+    if not model.frozen:
+        asked = model.asked_from if model.asked_from in BEFORE_MONEY else State.REVIEWING
+        assert asked is not None
+        return to(model, asked, ctx, asked_from=None), []
+    if model.flight is not None:
+        return to(model, State.RESUMING, ctx), []
+    return accepting(model, ctx)
+
+
+def dismiss_receipt(model: Checkout, event: intents.Dismiss, ctx: Context) -> Outcome:
+    """The person has seen the result."""
+    return to(model, State.THANKING, ctx), []
+
+
+def leave(model: Checkout, event: intents.Dismiss | DeadlinePassed, ctx: Context) -> Outcome:
+    """Back to the attract screen."""
+    return rest(model, ctx), []
+
+
+def ask_more_time(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
+    """Nobody touched anything: ask before ending."""
+    return to(model, State.TIMED_OUT, ctx, asked_from=model.state, messages=model.messages), []
+
+
+def time_out(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
+    """Nobody answered: settle what was credited, else close."""
+    if model.frozen and model.flight is not None:
+        return wrap_up_flight(model, ctx, "timeout")
+    if model.frozen and model.credited_minor:
+        return settling(model, ctx, "timeout")
+    return close_unpaid(model, ctx, "timeout")
+
+
+def ignore(model: Checkout, event: object, ctx: Context) -> Outcome:
+    """Known and without effect here, e.g. a scan during payment."""
+    return model, []

@@ -1,0 +1,43 @@
+"""Rules for going out of service and coming back, and for commands that a driver refused."""
+
+from __future__ import annotations
+
+from kiosk.checkout.effects import AcceptNotes
+from kiosk.checkout.events import ServiceLost, ServiceRestored
+from kiosk.checkout.model import Checkout, Context
+from kiosk.checkout.money_rules import stack_refused
+from kiosk.checkout.print_rules import job_refused
+from kiosk.checkout.states import State
+from kiosk.checkout.steps import Outcome, change, close_unpaid, rest, to
+from kiosk.model.device_events import CommandRefused
+
+
+def lost_idle(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
+    """Nobody is in front: close the counter and say why."""
+    model = change(model, out_of_service=event.reasons)
+    return to(model, State.OUT_OF_SERVICE, ctx, messages=event.reasons), [AcceptNotes()]
+
+
+def lost_before_money(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
+    """Nothing was paid yet: the person is told at once rather than after the first note."""
+    return close_unpaid(change(model, out_of_service=event.reasons), ctx, "out_of_service")
+
+
+def lost_in_session(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
+    """Money is on the table: finish with this person, then close."""
+    return change(model, out_of_service=event.reasons), []
+
+
+def restored_idle(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
+    """Open the counter again."""
+    return rest(change(model, out_of_service=()), ctx), []
+
+
+def restored(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
+    """The reasons are gone before anybody noticed."""
+    return change(model, out_of_service=()), []
+
+
+def command_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
+    """A driver could not carry out an order: a print job, or an order about a note."""
+    return job_refused(model, event, ctx) if event.job else stack_refused(model, event, ctx)

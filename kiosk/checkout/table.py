@@ -1,0 +1,171 @@
+"""The transition table: (state, event) -> rule.  It is the only place where devices and money meet.
+
+An event without a row is refused and recorded; a rule that leads to a state its row does not name is a fault
+and stops the step.  The diagram in the docs is drawn from this table.  Rows are explicit: groups of states are
+expanded here, at import, and never matched by a wildcard at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from kiosk.checkout import intents as i
+from kiosk.checkout import money_rules as money
+from kiosk.checkout import print_rules as slips
+from kiosk.checkout import screen_rules as screen
+from kiosk.checkout import service_rules as service
+from kiosk.checkout.effects import AnyEffect
+from kiosk.checkout.events import (
+    AcceptorChanged, DeadlinePassed, LookedUp, ReprintAsked, ServiceLost, ServiceRestored, Settle,
+)  # fmt: skip
+from kiosk.checkout.model import Checkout, Context
+from kiosk.checkout.states import BEFORE_MONEY, State
+from kiosk.errors import CheckoutError
+from kiosk.model import device_events as d
+
+S = State
+STAY = "(stays)"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row: the rule and every state it may lead to.  The state itself is always among them."""
+
+    call: Callable[[Checkout, Any, Context], tuple[Checkout, list[AnyEffect]]]
+    to: frozenset[State]
+
+
+TRANSITIONS: dict[tuple[State, type], Row] = {}
+
+
+def _rows(states: Iterable[State], event: type, call: Callable[..., Any], *to: State) -> None:
+    for state in states:
+        key = (state, event)
+        if key in TRANSITIONS:
+            raise CheckoutError(f"two rows for {state} and {event.__name__}", hint="one rule for each pair")
+        TRANSITIONS[key] = Row(call, frozenset((state, *to)))
+
+
+ALL = tuple(State)
+PAYING = (S.ACCEPTING, S.TIMED_OUT)
+IN_SESSION = (S.NOTE_HELD, S.STACKING, S.RETURNING, S.STOPPING, S.RESUMING, S.ACCEPTING, S.TIMED_OUT)
+ENDS = (S.SETTLING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+
+# People before any money.
+_rows((S.IDLE, S.THANKING), i.Begin, screen.begin, S.ENTERING)
+_rows([s for s in ALL if s is not S.SETTLING], i.ChooseLanguage, screen.choose_language, S.ENTERING)
+_rows((S.ENTERING, S.NOTICE, S.REVIEWING, S.IDLE), i.EnterNumber, screen.look_up_typed, S.LOOKING_UP)
+_rows((S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING), d.Scanned, screen.look_up_scan, S.LOOKING_UP)
+_rows((S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING), d.ScanRefused, screen.scan_refused, S.NOTICE)
+_rows((S.LOOKING_UP,), LookedUp, screen.looked_up, S.REVIEWING, S.NOTICE)
+_rows((S.ENTERING, S.NOTICE, S.CONSENTING), i.Back, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.NOTICE,), i.Dismiss, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.NOTICE,), DeadlinePassed, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.REVIEWING, S.NOTICE), i.AddAnother, screen.add_another, S.ENTERING)
+_rows((S.REVIEWING,), i.RemoveInvoice, screen.remove_invoice, S.ENTERING)
+_rows((S.REVIEWING,), i.Pay, screen.pay, S.CONSENTING)
+_rows((S.CONSENTING,), i.AcceptConditions, screen.accept_conditions, S.REVIEWING, S.ACCEPTING, S.SETTLING)
+_rows(BEFORE_MONEY, i.Cancel, screen.cancel_before_money, S.IDLE, S.OUT_OF_SERVICE)
+_rows(
+    [s for s in ALL if s not in (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)], d.Scanned, screen.ignore
+)
+_rows(
+    [s for s in ALL if s not in (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)], d.ScanRefused, screen.ignore
+)
+
+# Questions and time.
+_rows((S.ENTERING, S.REVIEWING, S.CONSENTING, S.ACCEPTING), DeadlinePassed, screen.ask_more_time, S.TIMED_OUT)
+_rows((S.LOOKING_UP,), DeadlinePassed, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.TIMED_OUT,), DeadlinePassed, screen.time_out, S.RETURNING, S.STACKING, *ENDS)
+_rows((S.TIMED_OUT,), i.MoreTime, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING, *BEFORE_MONEY)
+_rows((S.TIMED_OUT,), i.KeepPaying, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING, *BEFORE_MONEY)
+_rows((S.TIMED_OUT, S.ACCEPTING), i.Cancel, screen.cancel_paying, S.STOPPING, S.STACKING, S.RETURNING, *ENDS)
+_rows((S.TIMED_OUT, S.ACCEPTING, S.STOPPING), i.Finish, screen.finish, S.RETURNING, S.STACKING, *ENDS)
+_rows((S.STOPPING,), i.Cancel, screen.finish, S.RETURNING, S.STACKING, *ENDS)
+_rows((S.STOPPING,), DeadlinePassed, screen.time_out, S.RETURNING, S.STACKING, *ENDS)
+_rows((S.STOPPING,), i.KeepPaying, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING)
+_rows((S.STOPPING,), i.MoreTime, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING)
+
+# Notes.
+_rows(PAYING, d.NoteEscrowed, money.escrowed_while_paying, S.STACKING, S.NOTE_HELD, S.RETURNING)
+_rows([s for s in ALL if s not in PAYING], d.NoteEscrowed, money.escrowed_unwanted)
+_rows((S.NOTE_HELD,), i.AgreeExcess, money.agree_excess, S.STACKING)
+_rows((S.NOTE_HELD,), i.DeclineExcess, money.decline_excess, S.RETURNING)
+_rows((S.NOTE_HELD,), DeadlinePassed, money.decline_excess, S.RETURNING)
+_rows((S.NOTE_HELD,), i.Cancel, money.cancel_held, S.RETURNING)
+_rows((S.NOTE_HELD,), i.Finish, money.cancel_held, S.RETURNING)
+_rows((S.STACKING, S.RETURNING), i.Cancel, screen.cancel_paying)
+_rows((S.STACKING, S.RETURNING), i.Finish, screen.finish)
+_rows((S.STACKING, S.RETURNING), DeadlinePassed, money.note_stuck, S.RECEIPTING)
+_rows(ALL, d.NoteStacked, money.stacked, S.ACCEPTING, S.SETTLING, S.RECEIPTING)
+_rows(ALL, d.NoteReturned, money.returned, S.ACCEPTING, *ENDS)
+_rows(ALL, d.NoteDisputed, money.disputed, S.ACCEPTING, *ENDS)
+_rows(ALL, d.NoteGone, money.gone)
+_rows((S.STACKING,), d.NoteStacking, money.stacking)
+_rows([s for s in ALL if s is not S.STACKING], d.NoteStacking, screen.ignore)
+_rows((S.ACCEPTING,), d.NoteAccepting, money.accepting_note)
+_rows((S.NOTE_HELD,), d.NoteHeld, screen.ignore)
+_rows([s for s in ALL if s is not S.ACCEPTING], d.NoteAccepting, screen.ignore)
+_rows([s for s in ALL if s is not S.NOTE_HELD], d.NoteHeld, screen.ignore)
+_rows(PAYING, d.NoteRejected, money.rejected)
+_rows([s for s in ALL if s not in PAYING], d.NoteRejected, money.rejected_elsewhere)
+_rows(ALL, d.CommandRefused, service.command_refused, S.ACCEPTING, S.THANKING, *ENDS)
+_rows(PAYING, AcceptorChanged, money.acceptor_changed)
+_rows([s for s in ALL if s not in PAYING], AcceptorChanged, money.acceptor_elsewhere)
+_rows((S.SETTLING,), Settle, money.settle, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+
+# After an interruption.
+_rows((S.RESUMING,), i.KeepPaying, screen.keep_paying, S.ACCEPTING, S.SETTLING)
+_rows((S.RESUMING,), i.Finish, money.finish_resuming, *ENDS)
+_rows((S.RESUMING,), i.Cancel, money.finish_resuming, *ENDS)
+_rows((S.RESUMING,), DeadlinePassed, money.resume_over, *ENDS)
+
+# Slips.
+_rows(ALL, d.PrintReady, slips.ready)
+_rows(ALL, d.PrintHeld, slips.held)
+_rows(ALL, d.PrintProgress, slips.progress)
+_rows(ALL, d.Printed, slips.printed, S.THANKING)
+_rows(ALL, d.PrintUnknown, slips.unknown, S.THANKING)
+_rows((S.RECEIPTING,), DeadlinePassed, slips.print_overdue, S.THANKING)
+_rows((S.RECEIPTING,), i.Dismiss, slips.seen, S.THANKING)
+_rows((S.THANKING,), i.Dismiss, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.THANKING,), DeadlinePassed, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
+_rows(ALL, ReprintAsked, slips.reprint)
+
+# Service.
+_rows((S.IDLE, S.OUT_OF_SERVICE), ServiceLost, service.lost_idle, S.OUT_OF_SERVICE)
+_rows(BEFORE_MONEY, ServiceLost, service.lost_before_money, S.OUT_OF_SERVICE)
+_rows([s for s in ALL if s not in (S.IDLE, S.OUT_OF_SERVICE, *BEFORE_MONEY)], ServiceLost, service.lost_in_session)
+_rows((S.OUT_OF_SERVICE,), ServiceRestored, service.restored_idle, S.IDLE)
+_rows([s for s in ALL if s is not S.OUT_OF_SERVICE], ServiceRestored, service.restored)
+
+
+def step(model: Checkout, event: Any, ctx: Context) -> tuple[Checkout, list[AnyEffect]] | None:
+    """Take one step; None where the table has no row (the caller records the refusal).
+
+    Raises:
+        CheckoutError: a rule led to a state that its row does not name.
+    """
+    row = TRANSITIONS.get((model.state, type(event)))
+    if row is None:
+        return None
+    after, effects = row.call(model, event, ctx)
+    if after.state not in row.to:
+        raise CheckoutError(
+            f"{type(event).__name__} led from {model.state} to {after.state}, which its row does not name",
+            hint="name the state in kiosk/checkout/table.py or mend the rule",
+        )
+    if after is not model:
+        after = msgspec.structs.replace(after, step=model.step + 1)
+    return after, effects
+
+
+def allowed(model: Checkout) -> tuple[str, ...]:
+    """Return the tags of the intents that have a row in this state, in a fixed order."""
+    tags = []
+    for state, event in TRANSITIONS:
+        if state is model.state and issubclass(event, i.Intent):
+            tags.append(event.__struct_config__.tag)
+    return tuple(sorted(str(tag) for tag in tags))

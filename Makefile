@@ -51,7 +51,7 @@ wheel: $(STAMPS)/run ## build the wheel into dist/
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find kiosk tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is touched when its step has ended well; a step runs again only after its lock or script changed.
 

@@ -45,7 +45,7 @@ def judges(node: ast.AST, helpers: set[str]) -> bool:
             return True
         if isinstance(inner, ast.Call):
             name = getattr(inner.func, "attr", getattr(inner.func, "id", ""))
-            if name in helpers or name in ("raises", "fail", "warns", "run_state_machine_as_test"):
+            if name in helpers or name in ("raises", "fail", "warns", "until", "wait_for", "run_state_machine_as_test"):
                 return True
             if any(word in name for word in ("assert", "check", "expect")):
                 return True

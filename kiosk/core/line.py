@@ -154,7 +154,8 @@ class LineWorker:
         except Exception as error:  # noqa: BLE001  the last guard: a thread must not die in silence
             self.dead = self.dead or f"the line thread failed: {type(error).__name__}: {str(error)[:200]}"
         finally:
-            self._close_path()
+            if not self._abandoned:  # else it was closed then, and belongs to a successor by now
+                self._close_path()
             with self._wake_lock:
                 os.close(self._wake_r)
                 os.close(self._wake_w)

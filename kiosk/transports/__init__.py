@@ -7,6 +7,7 @@ imported when that kind is asked for, so that a kiosk without such a device runs
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -17,19 +18,24 @@ from kiosk.transports.path import BytePath
 __all__ = ["BytePath", "make_path", "settings_type"]
 
 
+#: Transport kind -> (module, settings, path); the module is imported when the kind is asked for.
+_KINDS = {
+    "serial": ("serial_line", "SerialSettings", "SerialPath"),
+    "tcp": ("tcp", "TcpSettings", "TcpPath"),
+    "usb_printer": ("usb_printer", "UsbSettings", "UsbPrinterPath"),
+    "evdev": ("evdev_nodes", "EvdevSettings", "EvdevPath"),
+    "hidraw": ("hidraw", "HidrawSettings", "HidrawPath"),
+}
+
+
 def settings_type(kind: str) -> type[msgspec.Struct]:
     """Return the struct that holds the line settings of a transport kind.
 
     Raises:
         ConfigError: there is no such kind.
     """
-    match kind:
-        case "serial":
-            from kiosk.transports.serial_line import SerialSettings
-
-            return SerialSettings
-        case _:
-            raise ConfigError(f"transport {kind!r} is not known", hint="use serial, tcp, usb_printer, evdev or hidraw")
+    found: type[msgspec.Struct] = getattr(*_module(kind)[:2])
+    return found
 
 
 def make_path(kind: str, settings: Mapping[str, Any], *, where: str = "line") -> BytePath:
@@ -38,14 +44,17 @@ def make_path(kind: str, settings: Mapping[str, Any], *, where: str = "line") ->
     Raises:
         ConfigError: the kind or a setting is unknown or of the wrong type.
     """
+    module, settings_name, path_name = _module(kind)
     try:
-        checked: Any = msgspec.convert(dict(settings), settings_type(kind), strict=True)
+        checked = msgspec.convert(dict(settings), getattr(module, settings_name), strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}", hint=f"these are settings of the {kind} transport") from error
-    match kind:
-        case "serial":
-            from kiosk.transports.serial_line import SerialPath
+    path: BytePath = getattr(module, path_name)(checked)
+    return path
 
-            return SerialPath(checked)
-        case _:
-            raise ConfigError(f"transport {kind!r} is not known", hint="use serial, tcp, usb_printer, evdev or hidraw")
+
+def _module(kind: str) -> tuple[Any, str, str]:
+    if kind not in _KINDS:
+        raise ConfigError(f"transport {kind!r} is not known", hint=f"use one of {', '.join(_KINDS)}")
+    name, settings_name, path_name = _KINDS[kind]
+    return import_module(f"kiosk.transports.{name}"), settings_name, path_name

@@ -1,0 +1,42 @@
+"""The import contracts themselves: a new room must be told of in each of them, not only in the layers."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+CONTRACTS: dict[str, Any] = {contract["id"]: contract for contract in SETTINGS["contracts"]}
+ROOMS = {f"kiosk.{room.strip(' ()')}" for layer in CONTRACTS["rooms"]["layers"] for room in layer.split("|")}
+
+
+def test_every_room_has_its_place_in_the_layers() -> None:
+    found = {
+        f"kiosk.{path.stem}"
+        for path in (ROOT / "kiosk").iterdir()
+        if (path.suffix == ".py" and not path.stem.startswith("__")) or (path / "__init__.py").is_file()
+    }
+    assert found - ROOMS == set()
+    assert CONTRACTS["rooms"]["exhaustive"] is True
+
+
+@pytest.mark.parametrize(
+    ("contract", "allowed"),
+    [
+        ("hardware", {"kiosk.transports"}),
+        ("network", {"kiosk.sync"}),
+        ("storage", {"kiosk.journal", "kiosk.sync"}),
+        ("web", {"kiosk.screen", "kiosk.workbench", "kiosk.app", "kiosk.cli"}),
+    ],
+)
+def test_what_one_room_may_import_every_other_room_may_not(contract: str, allowed: set[str]) -> None:
+    assert set(CONTRACTS[contract]["source_modules"]) == ROOMS - allowed
+
+
+def test_drivers_see_two_rooms_and_no_other() -> None:
+    forbidden = set(CONTRACTS["strangers-door"]["forbidden_modules"])
+    assert forbidden == ROOMS - {"kiosk.drivers", "kiosk.api", "kiosk.protocols"}

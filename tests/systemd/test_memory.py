@@ -1,4 +1,4 @@
-"""MemoryDenyWriteExecute, tried for real: the kernel's own switch (PR_SET_MDWE, Linux 6.3) set before the libraries load.
+"""MemoryDenyWriteExecute, tried for real: the kernel's switch (PR_SET_MDWE, Linux 6.3) set before the libraries load.
 
 systemd refuses such mappings with a system call filter; the switch refuses the same ones, and needs no service manager.
 """

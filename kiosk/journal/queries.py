@@ -18,13 +18,18 @@ _COLUMNS = "SELECT epoch, seq, kind, row, hash, signature FROM facts"
 _CHUNK = 2_000
 
 
+def place(epoch: int, seq: int) -> int:
+    """Return the primary key of a fact (see `schema`)."""
+    return (epoch << 32) + seq
+
+
 def rows_after(connection: sqlite3.Connection, epoch: int, seq: int, limit: int | None = None) -> Iterator[Row]:
     """Yield rows after (epoch, seq) in order, at most `limit`."""
     left = limit
     while left is None or left > 0:
         count = _CHUNK if left is None else min(left, _CHUNK)
         found = connection.execute(
-            f"{_COLUMNS} WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?", (epoch, seq, count)
+            f"{_COLUMNS} WHERE place > ? ORDER BY place LIMIT ?", (place(epoch, seq), count)
         ).fetchall()
         yield from map(Row._make, found)
         if len(found) < count:
@@ -36,20 +41,20 @@ def rows_after(connection: sqlite3.Connection, epoch: int, seq: int, limit: int 
 def rows_before(connection: sqlite3.Connection, epoch: int, seq: int, limit: int) -> list[Row]:
     """Return the last `limit` rows at or before (epoch, seq), oldest first."""
     found = connection.execute(
-        f"{_COLUMNS} WHERE (epoch, seq) <= (?, ?) ORDER BY epoch DESC, seq DESC LIMIT ?", (epoch, seq, limit)
+        f"{_COLUMNS} WHERE place <= ? ORDER BY place DESC LIMIT ?", (place(epoch, seq), limit)
     ).fetchall()
     return [Row._make(row) for row in reversed(found)]
 
 
 def last_row(connection: sqlite3.Connection) -> Row | None:
     """Return the newest row, or None in an empty table."""
-    found = connection.execute(f"{_COLUMNS} ORDER BY epoch DESC, seq DESC LIMIT 1").fetchone()
+    found = connection.execute(f"{_COLUMNS} ORDER BY place DESC LIMIT 1").fetchone()
     return Row._make(found) if found else None
 
 
 def first_row(connection: sqlite3.Connection, epoch: int) -> Row | None:
     """Return the row that began an epoch."""
-    found = connection.execute(f"{_COLUMNS} WHERE epoch = ? AND seq = 1", (epoch,)).fetchone()
+    found = connection.execute(f"{_COLUMNS} WHERE place = ?", (place(epoch, 1),)).fetchone()
     return Row._make(found) if found else None
 
 

@@ -23,24 +23,22 @@ from sqlite_utils import Database
 from kiosk.errors import JournalDamaged, JournalError, JournalFull, JournalLocked
 from kiosk.journal import schema
 from kiosk.journal.ballast import BALLAST_BYTES, RESERVE_BYTES, Ballast
-from kiosk.journal.encoding import ROOT_HASH, Row, chain, decode, encode, head_message, kind_of
-from kiosk.journal.faults import primary, translate, translate_os
-from kiosk.journal.keys import SigningKey, sync_directory
+from kiosk.journal.encoding import ROOT_HASH, Row, chain, encode, head_message, kind_of
+from kiosk.journal.faults import primary, translate
+from kiosk.journal.files import INSERT, build, connect, signed_row
+from kiosk.journal.keys import SigningKey
 from kiosk.journal.lock import WriterLock
-from kiosk.journal.queries import facts_of, first_row, last_row, rows_after, rows_before
-from kiosk.model.facts import FACT_VERSION, REALMS, AnyBody, Committed, EpochStarted, Fact, Genesis, Stamp
+from kiosk.journal.queries import facts_of, rows_after, rows_before
+from kiosk.journal.tail import check_tail
+from kiosk.model.facts import FACT_VERSION, REALMS, AnyBody, Committed, Fact, Genesis, Stamp
 from kiosk.model.ids import is_kiosk_id
 
 #: Transactions in the WAL from which `tidy` finds work; one takes two or three pages of 4 KiB.
 _TIDY_COMMITS = 64
 #: Transactions at which an append moves the WAL itself, so that a kiosk that is never idle stays bounded.
 _FORCED_COMMITS = 8_000
-#: Rows of the tail that `open` checks by hash and signature; a commit is never longer in practice.
-_TAIL_ROWS = 64
-#: How long a writer waits for a stranger's lock, milliseconds.
-_BUSY_MS = 2_000
-
-_INSERT = "INSERT INTO facts (epoch, seq, kind, row, hash, signature) VALUES (?, ?, ?, ?, ?, ?)"
+#: Size that the WAL is given at the start, bytes: overwriting costs half of what growing costs in an fsync.
+_WAL_ROOM = 1 << 20
 
 
 class Journal:
@@ -130,11 +128,11 @@ class Journal:
         lock = WriterLock(path)
         connection: sqlite3.Connection | None = None
         try:
-            connection = _connect(path)
+            connection = connect(path)
             journal = cls(path, key, lock, connection, ballast=ballast_bytes, reserve=reserve_bytes)
             schema.migrate(connection, schema.version_of(connection, path))
             journal._settle_wal()
-            journal._check_tail()
+            journal._take_place()
         except sqlite3.Error as error:
             _let_go(connection, lock)
             raise translate(error, path, "opening the journal") from error
@@ -142,6 +140,7 @@ class Journal:
             _let_go(connection, lock)
             raise
         journal.restore_ballast()
+        journal._stretch_wal()
         return journal
 
     def _settle_wal(self) -> None:
@@ -152,40 +151,24 @@ class Journal:
                 f"{self.path}: a reader keeps the start waiting", hint="it ends by itself; try again", transient=True
             )
 
-    def _check_tail(self) -> None:
-        newest = last_row(self._connection)
-        if newest is None:
-            raise JournalDamaged(f"{self.path} holds no fact", hint="restore the last backup")
-        tail = rows_before(self._connection, newest.epoch, newest.seq, _TAIL_ROWS)
-        previous: bytes | None = None
-        for row in tail:
-            if previous is None:
-                previous = row.hash
-                continue
-            if chain(previous, row.row) != row.hash:
-                raise JournalDamaged(
-                    f"{self.path}: the chain is broken at fact {row.epoch}/{row.seq}",
-                    hint="run `kiosk journal verify`; keep the file as evidence and restore the last backup",
-                )
-            previous = row.hash
-        fact = decode(newest.row)
-        first = first_row(self._connection, newest.epoch)
-        start = decode(first.row).body if first else None
-        if not isinstance(start, Genesis | EpochStarted):
-            raise JournalDamaged(
-                f"{self.path}: epoch {newest.epoch} does not begin with its key", hint="restore the last backup"
-            )
-        if start.public_key != self._key.public_hex:
-            raise JournalError(
-                f"{self.path} is signed with key {start.public_key[:16]}…, not with {self._key.public_hex[:16]}…",
-                hint="put the right key file back; a new key needs a new epoch (`kiosk restore`)",
-            )
-        message = head_message(fact.kiosk, newest.epoch, newest.seq, newest.hash)
-        if newest.signature is None or self._key.sign(message) != newest.signature:  # Ed25519 is deterministic
-            raise JournalDamaged(
-                f"{self.path}: fact {newest.epoch}/{newest.seq} at the end is not signed by this kiosk",
-                hint="run `kiosk journal verify`; keep the file as evidence and restore the last backup",
-            )
+    def _stretch_wal(self) -> None:
+        """Fill the WAL file up with zeros; SQLite takes bytes without a valid checksum for the end of the log."""
+        if self._low_space:
+            return
+        wal = self.path.with_name(self.path.name + "-wal")
+        try:
+            with wal.open("r+b") as file:
+                missing = _WAL_ROOM - file.seek(0, os.SEEK_END)
+                if missing > 0:
+                    file.write(bytes(missing))
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError:
+            pass  # only speed is lost: SQLite makes and grows the file as it needs
+
+    def _take_place(self) -> None:
+        """Check the tail and stand behind its last fact."""
+        newest, fact = check_tail(self._connection, self.path, self._key)
         self.kiosk, self.realm = fact.kiosk, fact.realm
         self.epoch, self.seq, self.head = newest.epoch, newest.seq, newest.hash
 
@@ -260,7 +243,7 @@ class Journal:
         try:
             execute("BEGIN IMMEDIATE")
             for row in rows:
-                execute(_INSERT, row)
+                execute(INSERT, row)
             execute("COMMIT")
         except sqlite3.Error as error:
             told = translate(error, self.path, "committing facts")
@@ -350,7 +333,7 @@ class Journal:
         self._require_usable()
         try:
             found = self._connection.execute(
-                "SELECT c.seq, c.blob FROM checkpoint c JOIN facts f ON f.epoch = c.epoch AND f.seq = c.seq"
+                "SELECT c.seq, c.blob FROM checkpoint c JOIN facts f ON f.place = (c.epoch << 32) + c.seq"
                 " WHERE c.epoch = ? AND f.hash = c.hash",
                 (self.epoch,),
             ).fetchone()
@@ -419,86 +402,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def signed_row(fact: Fact, previous: bytes, key: SigningKey) -> Row:
-    """Return the row of a fact that is a commit of its own."""
-    text = encode(fact)
-    digest = chain(previous, text)
-    signature = key.sign(head_message(fact.kiosk, fact.epoch, fact.seq, digest))
-    return Row(fact.epoch, fact.seq, kind_of(fact), text, digest, signature)
-
-
-def build(path: Path, rows: Sequence[Row], source: Path | None = None) -> None:
-    """Make the file `path` out of nothing, or out of a copy of `source`, plus `rows`; it appears whole or not at all.
-
-    Raises:
-        JournalError: it exists.
-        JournalFull, JournalReadOnly, JournalDamaged: the disk does not take it.
-    """
-    if path.exists():
-        raise JournalError(
-            f"{path} exists already", hint="a journal is never overwritten: move it away, keep it as evidence"
-        )
-    part = path.with_name(path.name + ".new")
-    connection: sqlite3.Connection | None = None
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_parts(part)
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            if source is not None:
-                with source.open("rb") as old:
-                    while block := old.read(1 << 20):
-                        file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        connection = _connect(part)
-        schema.migrate(connection, schema.version_of(connection, part) if source is not None else 0)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(_INSERT, rows)
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        connection.close()
-        part.rename(path)
-        sync_directory(path.parent)
-    except sqlite3.Error as error:
-        if connection is not None:
-            connection.close()
-        _remove_parts(part)
-        raise translate(error, path, "making the journal") from error
-    except OSError as error:
-        _remove_parts(part)
-        raise translate_os(error, path) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=16,
-    )
-    try:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _remove_parts(part: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        try:
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
-        except OSError:
-            pass  # the disk takes no write at all: the caller's error says so
 
 
 def _let_go(connection: sqlite3.Connection | None, lock: WriterLock) -> None:

@@ -1,0 +1,215 @@
+"""The money half of `verify`: notes, entries, settlements, receipts and reversals, rebuilt from the facts alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from kiosk.errors import KioskError
+from kiosk.journal.findings import Finding
+from kiosk.model.entry import Entry
+from kiosk.model.facts import (
+    Fact,
+    NoteCredited,
+    NoteDisputed,
+    NoteReturned,
+    NoteSuspended,
+    ReceiptIssued,
+    Reversed,
+    SessionClosed,
+    Settled,
+    StackIntended,
+)
+from kiosk.model.ids import NoteId
+from kiosk.model.money import Money
+
+#: Slip kind of a `ReceiptIssued` and the facts that it may be about.
+_ABOUT: dict[str, tuple[type, ...]] = {
+    "receipt": (Settled,),
+    "credit": (Settled,),
+    "disputed": (NoteDisputed,),
+    "suspense": (NoteSuspended,),
+}
+
+Place = tuple[int, int]
+
+
+class Books:
+    """Rebuilds every balance and holds each money fact against the ones before it."""
+
+    def __init__(self, report: Callable[[Finding], None], check_entry: Callable[[Entry], None] | None) -> None:
+        self._report = report
+        self._check_entry = check_entry
+        #: Rebuilt balances, signed minor units (debit positive) by account and currency.
+        self.balances: Counter[tuple[str, str]] = Counter()
+        self.receipts = 0
+        self._entries: dict[Place, Entry] = {}
+        self._reversed: set[Place] = set()
+        self._intended: dict[NoteId, Money] = {}
+        self._taken: dict[NoteId, Place] = {}
+        self._returned: set[NoteId] = set()
+        self._tender: dict[str, Counter[str]] = {}
+        self._numbers: tuple[int, set[int]] = (0, set())
+        self._told: dict[Place, Settled | NoteDisputed | NoteSuspended] = {}
+        self._unreceipted: dict[Place, Settled] = {}
+
+    def step(self, fact: Fact) -> None:
+        """Take one fact into the books."""
+        body = fact.body
+        entry: Entry | None = getattr(body, "entry", None)
+        if entry is not None:
+            self._post(fact, entry)
+        match body:
+            case StackIntended():
+                self._intended[body.note] = body.value
+            case NoteReturned():
+                self._return(fact, body)
+            case NoteCredited():
+                self._credit(fact, body)
+            case NoteSuspended() | NoteDisputed():
+                self._told[fact.epoch, fact.seq] = body
+                if body.note is not None:
+                    self._take(fact, body.note)
+                self._value(fact, body.value, entry)
+            case Settled():
+                self._settle(fact, body)
+            case SessionClosed():
+                if any((left := self._tender.get(fact.stamp.session, Counter())).values()):
+                    self._found("settlement_missing", fact, f"session closed with {dict(left)} of tender not settled")
+            case ReceiptIssued():
+                self._receipt(fact, body)
+            case Reversed():
+                self._reverse(fact, body)
+            case _:
+                pass
+
+    def end(self) -> None:
+        """Report what is still missing at the end of the journal."""
+        for (epoch, seq), settled in self._unreceipted.items():
+            told = f"settlement of {settled.tender_minor} {settled.currency} has no receipt"
+            self._report(Finding("receipt_missing", "error", epoch, seq, told))
+
+    def _found(self, code: str, fact: Fact, detail: str) -> None:
+        self._report(Finding(code, "error", fact.epoch, fact.seq, detail))
+
+    # --- entries -------------------------------------------------------------------------------------------
+
+    def _post(self, fact: Fact, entry: Entry) -> None:
+        self._entries[fact.epoch, fact.seq] = entry
+        total = sum(posting.minor for posting in entry.postings)
+        if total or not entry.postings or any(posting.minor == 0 for posting in entry.postings):
+            self._found("entry_unbalanced", fact, f"{len(entry.postings)} postings sum to {total} {entry.currency}")
+        if self._check_entry is not None:
+            try:
+                self._check_entry(entry)
+            except KioskError as error:
+                self._found("entry_refused", fact, error.message)
+        for posting in entry.postings:
+            self.balances[posting.account, entry.currency] += posting.minor
+
+    def _value(self, fact: Fact, value: Money | None, entry: Entry | None) -> None:
+        """A note's entry moves its value, whole and once; a note of unknown value moves nothing."""
+        moved = (sum(p.minor for p in entry.postings if p.minor > 0), entry.currency) if entry else None
+        told = (value.minor, value.currency) if value else None
+        if moved != told:
+            self._found("entry_differs", fact, f"the fact tells {value}, the entry moves {moved}")
+
+    def _reverse(self, fact: Fact, body: Reversed) -> None:
+        place = (body.original_epoch, body.original_seq)
+        original = self._entries.get(place)
+        if original is None or place >= (fact.epoch, fact.seq):
+            self._found(
+                "reversal_unknown", fact, f"names {place[0]}/{place[1]}, which is no earlier fact with an entry"
+            )
+            return
+        if place in self._reversed:
+            self._found("reversed_twice", fact, f"fact {place[0]}/{place[1]} was reversed before")
+        self._reversed.add(place)
+        both = Counter[str]()
+        for posting in (*original.postings, *body.entry.postings):
+            both[posting.account] += posting.minor
+        if original.currency != body.entry.currency or any(both.values()):
+            self._found("reversal_differs", fact, f"does not undo the entry of {place[0]}/{place[1]}")
+        for note, taken in list(self._taken.items()):
+            if taken == place:
+                del self._taken[note]
+
+    # --- notes ---------------------------------------------------------------------------------------------
+
+    def _take(self, fact: Fact, note: NoteId) -> None:
+        if note in self._returned:
+            self._found("note_credited_after_return", fact, f"note {note} had gone back")
+        if note in self._taken:
+            epoch, seq = self._taken[note]
+            self._found("note_credited_twice", fact, f"note {note} was taken before, at {epoch}/{seq}")
+        self._taken[note] = (fact.epoch, fact.seq)
+
+    def _credit(self, fact: Fact, body: NoteCredited) -> None:
+        self._take(fact, body.note)
+        self._value(fact, body.value, body.entry)
+        intended = self._intended.get(body.note)
+        if intended is None and not body.recovered:
+            self._found(
+                "note_without_intent", fact, f"note {body.note} was credited, no intent to stack it was committed"
+            )
+        elif intended is not None and intended != body.value:
+            self._found("note_value_changed", fact, f"note {body.note} of {intended} was credited as {body.value}")
+        self._tender.setdefault(fact.stamp.session, Counter())[body.value.currency] += body.value.minor
+
+    def _return(self, fact: Fact, body: NoteReturned) -> None:
+        if body.note is None:
+            return
+        if body.note in self._taken:
+            self._found("note_credited_after_return", fact, f"note {body.note} went back after it was taken")
+        self._returned.add(body.note)
+
+    # --- settlements and receipts --------------------------------------------------------------------------
+
+    def _settle(self, fact: Fact, body: Settled) -> None:
+        credited = self._tender.pop(fact.stamp.session, Counter())
+        if +credited != +Counter({body.currency: body.tender_minor}):
+            self._found(
+                "settlement_differs", fact, f"tender {body.tender_minor}, credited in the session {dict(credited)}"
+            )
+        applied = sum(allocation.minor for allocation in body.allocations)
+        if applied + body.overpayment_minor != body.tender_minor or body.overpayment_minor < 0:
+            told = f"applied {applied} + overpayment {body.overpayment_minor} is not tender {body.tender_minor}"
+            self._found("settlement_differs", fact, told)
+        if body.entry.currency != body.currency:
+            self._found("entry_differs", fact, f"entry in {body.entry.currency}, settlement in {body.currency}")
+        self._told[fact.epoch, fact.seq] = body
+        if body.tender_minor:
+            self._unreceipted[fact.epoch, fact.seq] = body
+
+    def _receipt(self, fact: Fact, body: ReceiptIssued) -> None:
+        self.receipts += 1
+        epoch, seen = self._numbers
+        if epoch != fact.epoch:
+            seen = set()
+            self._numbers = (fact.epoch, seen)
+        if body.number in seen:
+            self._found("receipt_number_twice", fact, f"number {body.number} was given before in epoch {fact.epoch}")
+        elif body.number != len(seen) + 1:
+            self._found("receipt_number_gap", fact, f"number {body.number} where {len(seen) + 1} comes next")
+        seen.add(body.number)
+        about = self._told.get((fact.epoch, body.about_seq))
+        if not isinstance(about, _ABOUT.get(body.slip, ())):
+            self._found(
+                "receipt_differs", fact, f"{body.slip!r} slip about fact {body.about_seq}, which is no such thing"
+            )
+            return
+        if isinstance(about, Settled):
+            self._unreceipted.pop((fact.epoch, body.about_seq), None)
+            self._totals(fact, body, about)
+
+    def _totals(self, fact: Fact, body: ReceiptIssued, about: Settled) -> None:
+        applied = sum(allocation.minor for allocation in about.allocations)
+        expected = {"tender": about.tender_minor, "applied": applied, "overpayment": about.overpayment_minor}
+        if body.currency != about.currency:
+            self._found("receipt_differs", fact, f"receipt in {body.currency}, settlement in {about.currency}")
+        printed = {total.name: total.minor for total in body.totals}
+        for name, minor in expected.items():
+            if printed.get(name, 0) != minor:
+                self._found(
+                    "receipt_differs", fact, f"{name} {printed.get(name, 0)} on the slip, {minor} in the settlement"
+                )

@@ -1,0 +1,58 @@
+"""A finding: something in a journal that is not as it must be, as a value."""
+
+from __future__ import annotations
+
+import msgspec
+
+#: Code of every finding with what it means, for the command line and the documentation.
+CODES = {
+    "empty": "there is no fact at all",
+    "page_damaged": "SQLite finds a page of the file that is not sound",
+    "guard_missing": "a trigger that keeps the table append-only is gone or rewritten",
+    "row_unreadable": "the bytes of a row are not a fact",
+    "row_misplaced": "a row's key or kind is not what its hashed bytes say",
+    "chain_broken": "a hash is not SHA-256(previous hash, row)",
+    "gap": "a sequence number or an epoch is missing",
+    "signature_bad": "a signature is not by the key of its epoch over this hash",
+    "tail_unsigned": "the last fact is not the signed end of a commit",
+    "genesis_misplaced": "an epoch does not begin with Genesis or EpochStarted, or one stands elsewhere",
+    "epoch_unlinked": "EpochStarted does not name the end of the epoch before",
+    "key_unpublished": "the key of an epoch is not among the published keys",
+    "identity_changed": "kiosk or realm differ from the first fact's",
+    "witness_differs": "a head kept outside (receipt, Z slip, hub) is not in this journal: a tail was cut or rewritten",
+    "clock_fell": "the monotonic clock fell within one boot",
+    "wall_clock_fell": "the wall clock fell within one boot without a ClockJumped between",
+    "business_date_fell": "a business date lies before the one of the fact before",
+    "entry_unbalanced": "an entry does not balance, or posts nothing to an account",
+    "entry_refused": "the ledger's rules refuse an entry",
+    "entry_differs": "an entry does not move the value that its fact tells",
+    "note_credited_twice": "one note was credited, suspended or disputed more than once",
+    "note_credited_after_return": "a note that had gone back was credited",
+    "note_without_intent": "a note was credited without a committed intent to stack it",
+    "note_value_changed": "a note was credited with another value than was intended",
+    "settlement_differs": "a settlement's tender is not the credits of its session, or not applied plus overpayment",
+    "settlement_missing": "a session closed while notes credited in it were not settled",
+    "receipt_number_gap": "receipt numbers of an epoch are not 1, 2, 3 …",
+    "receipt_number_twice": "a receipt number of an epoch was given twice",
+    "receipt_differs": "a receipt does not say what its settlement, dispute or suspense fact says",
+    "receipt_missing": "a settlement with money has no receipt",
+    "reversal_unknown": "a reversal names no earlier fact with an entry",
+    "reversal_differs": "a reversal does not undo its original exactly",
+    "reversed_twice": "a fact was reversed more than once",
+    "balance_differs": "a rebuilt balance is not the one that was claimed",
+}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One finding.  `severity` is ``error`` where money or evidence is in doubt, else ``warning``."""
+
+    code: str
+    severity: str
+    #: Place of the fact; 0 where the finding concerns the whole file.
+    epoch: int
+    seq: int
+    detail: str
+
+    def __str__(self) -> str:
+        place = f"fact {self.epoch}/{self.seq}" if self.seq else "journal"
+        return f"{self.severity}: {self.code} at {place}: {self.detail}"

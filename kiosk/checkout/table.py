@@ -17,7 +17,7 @@ from kiosk.checkout import money_rules as money
 from kiosk.checkout import print_rules as slips
 from kiosk.checkout import screen_rules as screen
 from kiosk.checkout import service_rules as service
-from kiosk.checkout.effects import AnyEffect
+from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import (
     AcceptorChanged, DeadlinePassed, LookedUp, ReprintAsked, ServiceLost, ServiceRestored, Settle,
 )  # fmt: skip
@@ -157,9 +157,34 @@ def step(model: Checkout, event: Any, ctx: Context) -> tuple[Checkout, list[AnyE
             f"{type(event).__name__} led from {model.state} to {after.state}, which its row does not name",
             hint="name the state in kiosk/checkout/table.py or mend the rule",
         )
-    if after is not model:
+    if any(getattr(after, name) != getattr(model, name) for name in _SEEN):
         after = msgspec.structs.replace(after, step=model.step + 1)
-    return after, effects
+    return after, one_commit(effects)
+
+
+#: What a person's tap refers to: when one of these changes, taps made before it are stale.
+_SEEN = ("state", "session", "cart", "frozen", "flight", "credited", "due_minor", "asked_from", "wrap_up")
+
+
+def one_commit(effects: list[AnyEffect]) -> list[AnyEffect]:
+    """Merge all facts of a step into its first commit: a step is on disk whole or not at all.
+
+    Raises:
+        CheckoutError: one step recorded facts of two sessions.
+    """
+    records = [effect for effect in effects if isinstance(effect, Record)]
+    if len(records) < 2:
+        return effects
+    if len({record.session for record in records}) > 1:
+        raise CheckoutError("one step recorded facts of two sessions", hint="mend the rule")
+    whole = msgspec.structs.replace(records[0], bodies=tuple(body for record in records for body in record.bodies))
+    merged: list[AnyEffect] = []
+    for effect in effects:
+        if effect is records[0]:
+            merged.append(whole)
+        elif not isinstance(effect, Record):
+            merged.append(effect)
+    return merged
 
 
 def allowed(model: Checkout) -> tuple[str, ...]:

@@ -1,0 +1,85 @@
+"""What the kernel knows of its devices: the last state of each, the notes that acceptors can read.
+
+Unknown is not OK: a device counts as ready only after it has said so.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kiosk.model.device_events import DeviceState, Identified, NotesKnown, ProtocolFault
+from kiosk.model.money import Money
+
+#: Acceptor states in which notes can be taken or are just being taken.
+_GOOD = ("ok", "warn")
+
+
+class DevicePage(msgspec.Struct):
+    """One device."""
+
+    name: str
+    device_class: str
+    driver: str
+    state: str = "unknown"
+    severity: str = "unknown"
+    raw: str = ""
+    detail: str = ""
+    notes: tuple[Money, ...] = ()
+    model: str = ""
+    firmware: str = ""
+    serial: str = ""
+    faults: dict[str, int] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether the device has said that it can do its work."""
+        return self.severity in _GOOD and (self.device_class != "BillAcceptor" or bool(self.notes))
+
+
+class DeviceBoard:
+    """All devices, in the order of the configuration."""
+
+    def __init__(self, devices: tuple[tuple[str, str, str], ...]) -> None:
+        """Take (name, class, driver) of each device."""
+        self.pages = {name: DevicePage(name, kind, driver) for name, kind, driver in devices}
+
+    def of_class(self, device_class: str) -> list[DevicePage]:
+        """Return the devices of a class."""
+        return [page for page in self.pages.values() if page.device_class == device_class]
+
+    @property
+    def acceptor_ready(self) -> bool:
+        """Whether notes can be taken."""
+        return any(page.ready for page in self.of_class("BillAcceptor"))
+
+    @property
+    def printer_ready(self) -> bool:
+        """Whether a paper receipt can be promised."""
+        return any(page.ready for page in self.of_class("POSPrinter"))
+
+    @property
+    def known_notes(self) -> tuple[Money, ...]:
+        """Every value that a ready acceptor can read, ascending."""
+        values = {value for page in self.of_class("BillAcceptor") if page.ready for value in page.notes}
+        return tuple(sorted(values, key=lambda value: value.minor))
+
+    def heard(self, device: str, event: object) -> tuple[DevicePage | None, bool]:
+        """Take an event in; return the page and whether its generic state changed."""
+        page = self.pages.get(device)
+        if page is None:
+            return None, False
+        if isinstance(event, DeviceState):
+            changed = (page.state, page.severity) != (event.state, event.severity)
+            page.state, page.severity, page.raw, page.detail = event.state, event.severity, event.raw, event.detail
+            return page, changed
+        if isinstance(event, NotesKnown):
+            changed = page.notes != event.values
+            page.notes = event.values
+            return page, changed
+        if isinstance(event, Identified):
+            changed = (page.model, page.firmware, page.serial) != (event.model, event.firmware, event.serial)
+            page.model, page.firmware, page.serial = event.model, event.firmware, event.serial
+            return page, changed
+        if isinstance(event, ProtocolFault):
+            page.faults[event.kind] = page.faults.get(event.kind, 0) + 1
+        return page, False

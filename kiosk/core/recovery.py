@@ -1,0 +1,95 @@
+"""How a start begins: what the journal says was going on, turned into a first state and first facts.
+
+Open notes are not decided here: the driver resolves them from the wire, with the acceptor inhibited, and the
+table books what it finds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kiosk.checkout.effects import AnyEffect, PrintReceipt
+from kiosk.checkout.events import CartItem
+from kiosk.checkout.model import Checkout, Context, Flight, Job
+from kiosk.checkout.states import State
+from kiosk.checkout.steps import job_name, to
+from kiosk.core.books import Books, OpenSession
+from kiosk.model import facts
+from kiosk.model.instant import NS
+from kiosk.model.invoice import Invoice, Quote
+from kiosk.model.texts import text
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What a start found: the first state, the facts to commit first, and what to do after them."""
+
+    model: Checkout
+    #: (facts, session) for each commit.
+    commits: tuple[tuple[tuple[facts.AnyBody, ...], str], ...]
+    effects: tuple[AnyEffect, ...] = ()
+
+
+def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...], wall_ns: int) -> Start:
+    """Derive the first state of a run from the books."""
+    commits: list[tuple[tuple[facts.AnyBody, ...], str]] = []
+    model = Checkout(currency=currency, language=ctx.languages[0])
+    open_notes = [(device, found) for device in acceptors if (found := books.open_note(device)) is not None]
+    session = books.open_session
+    flight = None
+    for _, (note, value, phase) in open_notes:
+        if phase == "stack_sent":
+            ours = session is not None and books.notes[str(note)].session == session.session
+            flight = Flight(note, value, "stacking", ours)
+    # Jobs of which bytes may have left: their end is unknown for ever; a person may ask for a copy.
+    for number, page in sorted(books.slips.items()):
+        if page.printing == "printing":
+            body = facts.PrintEnded(number, job_name(ctx, number, page.copy), page.copy, "unknown", "power cut")
+            commits.append(((body,), ""))
+    if session is not None and not session.credited and (flight is None or not flight.ours):
+        commits.append(((facts.SessionClosed("interrupted"),), session.session))
+        session = None
+    if session is not None:
+        model = resumed(session, model, ctx, flight)
+        return Start(model, tuple(commits))
+    model = msgspec.structs.replace(model, flight=flight)
+    return unprinted_slips(books, model, ctx, wall_ns, commits)
+
+
+def resumed(session: OpenSession, model: Checkout, ctx: Context, flight: Flight | None) -> Checkout:
+    """Offer the interrupted payment again to the person in front."""
+    return to(
+        model, State.RESUMING, ctx, session=session.session, language=session.language, frozen=True,
+        cart=tuple(CartItem(stub(quote), quote) for quote in session.quotes), due_minor=session.due_minor,
+        credited=tuple(session.credited), flight=flight, messages=(text("message.interrupted"),),
+    )  # fmt: skip
+
+
+def stub(quote: Quote) -> Invoice:
+    """Return an invoice that stands for a frozen quote: the price is the quote's, never told again."""
+    return Invoice(
+        service=quote.service, number=quote.number, currency=quote.currency, amount_minor=quote.total_minor,
+        paid_minor=quote.paid_minor, issued=quote.priced_on,
+    )  # fmt: skip
+
+
+def unprinted_slips(
+    books: Books, model: Checkout, ctx: Context, wall_ns: int, commits: list[tuple[tuple[facts.AnyBody, ...], str]]
+) -> Start:
+    """Print slips of which no byte has left, while their owner may still be in front; drop older ones."""
+    window_ns = ctx.settings.periods.resuming * NS
+    effects: list[AnyEffect] = []
+    jobs: list[Job] = []
+    for number, page in sorted(books.slips.items()):
+        if page.printing != "issued":
+            continue
+        name = job_name(ctx, number, 0)
+        if abs(wall_ns - page.wall_ns) <= window_ns:
+            jobs.append(Job(number, 0, name, "queued"))
+            effects.append(PrintReceipt(number, 0))
+        else:
+            body = facts.PrintEnded(number, name, 0, "dropped", "nobody in front any more")
+            commits.append(((body,), ""))
+    if jobs:
+        model = to(model, State.RECEIPTING, ctx, jobs=tuple(jobs), slips=tuple(job.number for job in reversed(jobs)),
+                   messages=(text("message.interrupted"),))  # fmt: skip
+    return Start(model, tuple(commits), tuple(effects))

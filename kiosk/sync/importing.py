@@ -1,0 +1,336 @@
+"""Import of citations and invoices from CSV: every row judged, bad rows to a reject file with their reasons.
+
+The file comes from outside and is read as such: lines are bounded, a bad byte or a stray quote spoils its own
+row only, and a row is taken whole or not at all.  The reject file names line, number and reasons, never the
+row itself, because the row may hold what must not be stored.  Importing the same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import msgspec
+
+from kiosk.errors import ImportRowError, MoneyError, ReplicaError, TariffError
+from kiosk.model.invoice import STATES, Invoice
+from kiosk.model.money import minor_digits
+from kiosk.sync.mapping import FIELDS, Mapping, amount_reader, date_reader
+from kiosk.sync.replica import DataSetInfo, Row, from_row, plate_hash
+from kiosk.sync.replica_store import Batch, open_store, writer_lock
+from kiosk.tariff.services import Service
+
+#: Longest line that is read, bytes; the rest of a longer one is skipped.
+LONGEST_LINE = 16_384
+#: Rows between two calls of the progress callback.
+PROGRESS_EVERY = 5_000
+_MOST_MINOR = 10**12
+_EARLIEST = dt.date(1950, 1, 1)
+
+#: Raises `TariffError` where no rule prices an invoice.
+Prices = Callable[[Invoice], object]
+#: Called with bytes read and bytes in all.
+Progress = Callable[[int, int], None]
+
+
+class ImportReport(msgspec.Struct, frozen=True):
+    """What came of an import."""
+
+    service: str
+    #: Rows that are new or differ from what was there.
+    taken: int
+    unchanged: int
+    rejected: int
+    #: Rows that a snapshot no longer holds.
+    removed: int
+    #: Headings of the file that the mapping does not name; nothing of them was stored.
+    dropped_columns: tuple[str, ...]
+    data_set: DataSetInfo
+    #: Lines of the first few rejected rows with their reasons.
+    first_rejects: tuple[tuple[int, str], ...] = ()
+
+
+def import_csv(
+    source: Path,
+    mapping: Mapping,
+    service: Service,
+    replica_path: Path,
+    reject_path: Path,
+    *,
+    taken_at_ns: int,
+    plate_key: bytes = b"",
+    prices: Prices | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import one CSV file into the replica.
+
+    `taken_at_ns` is when the file was made at its source (wall clock).  Without a `plate_key` plates are
+    dropped.  With `prices` (e.g. a library's `price` bound to a day) a row that no rule prices is refused.
+
+    Raises:
+        KioskError: the file cannot be read or has not the columns of the mapping (`ImportRowError`), or the
+            replica cannot be written (`ReplicaError`).
+    """
+    if mapping.service != service.id:
+        raise ImportRowError(
+            f"the mapping is for service {mapping.service!r}, not {service.id!r}",
+            hint="choose the mapping of this service",
+        )
+    try:
+        with (
+            source.open("rb") as raw,
+            writer_lock(replica_path),
+            closing(open_store(replica_path)) as store,
+            reject_path.open("w", encoding="utf-8", newline="") as rejects,
+        ):
+            rows = RowReader(mapping, service, plate_key, prices)
+            return _Import(raw, mapping, Batch(store, service.id), rows, rejects).run(
+                taken_at_ns, source.stat().st_size, progress
+            )
+    except OSError as fault:
+        raise ReplicaError(
+            f"import of {source.name} stopped: {fault}", hint="nothing was taken; mend it and repeat"
+        ) from fault
+
+
+class _Import:
+    """One run over one file."""
+
+    def __init__(self, raw: BinaryIO, mapping: Mapping, batch: Batch, rows: RowReader, rejects: TextIO) -> None:
+        self._raw = raw
+        self._mapping = mapping
+        self._batch = batch
+        self._rows = rows
+        self._writer = csv.writer(rejects)
+        self._line = 0
+        self._read_bytes = 0
+        self._rejected = 0
+        self._first: list[tuple[int, str]] = []
+        self._contradicted: set[str] = set()
+
+    def run(self, taken_at_ns: int, size: int, progress: Progress | None) -> ImportReport:
+        """Judge and stage every row, then make them visible."""
+        try:
+            self._writer.writerow(("line", "number", "reasons"))
+            reader = csv.reader(self._lines(), delimiter=self._mapping.delimiter, strict=True)
+            headings = self._headings(next(reader, []))
+            while True:
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    break
+                except csv.Error as fault:
+                    self._reject("", f"not a CSV row: {fault}")
+                    continue
+                if cells:
+                    self._take(headings, cells)
+                if progress and self._line % PROGRESS_EVERY == 0:
+                    progress(self._read_bytes, size)
+            taken = self._batch.take_over(taken_at_ns, snapshot=self._mapping.holds == "snapshot")
+        except BaseException:
+            self._batch.close()
+            raise
+        if progress:
+            progress(size, size)
+        return ImportReport(
+            service=self._batch.service,
+            taken=taken.added + taken.changed,
+            unchanged=taken.unchanged,
+            rejected=self._rejected,
+            removed=taken.removed,
+            dropped_columns=self._dropped,
+            data_set=taken.info,
+            first_rejects=tuple(self._first),
+        )
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the lines that can be read at all; one line is one row, so a quoted line break is refused."""
+        encoding = self._mapping.encoding
+        while raw := self._raw.readline(LONGEST_LINE + 1):
+            self._line += 1
+            self._read_bytes += len(raw)
+            if len(raw) > LONGEST_LINE:
+                while raw and not raw.endswith(b"\n"):
+                    raw = self._raw.readline(LONGEST_LINE)
+                    self._read_bytes += len(raw)
+                self._reject("", f"the line is longer than {LONGEST_LINE} bytes")
+                continue
+            if b"\0" in raw:
+                self._reject("", "the line holds a NUL byte")
+                continue
+            if raw.count(b'"') % 2:
+                self._reject("", "a quote is not closed on its line")
+                continue
+            try:
+                text = raw.decode("utf-8-sig" if self._line == 1 and encoding == "utf-8" else encoding)
+            except UnicodeDecodeError:
+                self._reject("", f"the line is not {encoding}")
+                continue
+            yield text.rstrip("\r\n") + "\n"
+
+    def _headings(self, cells: list[str]) -> list[str]:
+        """Return the field that each column feeds, "" for a dropped one."""
+        names = [cell.strip() for cell in cells]
+        missing = sorted(set(self._mapping.columns) - set(names))
+        if missing:
+            raise ImportRowError(f"the file has no column {missing[0]!r}", hint="check the mapping, and the first line")
+        twice = sorted({name for name in self._mapping.columns if names.count(name) > 1})
+        if twice:
+            raise ImportRowError(f"the file has column {twice[0]!r} twice", hint="remove one of them from the file")
+        self._dropped = tuple(name[:60] for name in names if name not in self._mapping.columns)
+        return [self._mapping.columns.get(name, "") for name in names]
+
+    def _take(self, headings: list[str], cells: list[str]) -> None:
+        if len(cells) != len(headings):
+            self._reject("", f"{len(cells)} cells where the first line has {len(headings)}")
+            return
+        row, number, reasons = self._rows.read({name: cell for name, cell in zip(headings, cells, strict=True) if name})
+        if row is None:
+            self._reject(number, "; ".join(reasons))
+        elif number in self._contradicted:
+            self._reject(number, "the number stands on other lines with other content")
+        elif not self._batch.add(row, self._line):
+            self._repeated(row, number)
+
+    def _repeated(self, row: Row, number: str) -> None:
+        """A number stands twice: the same row again is one too many, a different one makes both doubtful."""
+        staged = self._batch.staged(number)
+        before, line = staged if staged else (row, self._line)
+        if before == row:
+            self._reject(number, f"repeats line {line}")
+            return
+        self._contradicted.add(number)
+        self._batch.drop(number)
+        self._reject(number, f"contradicts line {line}")
+        self._reject(number, f"contradicts line {self._line}", line)
+
+    def _reject(self, number: str, reason: str, line: int = 0) -> None:
+        self._rejected += 1
+        at = line or self._line
+        if len(self._first) < 20:
+            self._first.append((at, reason))
+        self._writer.writerow((at, number, reason))
+
+
+class RowReader:
+    """Judges one row at a time by mapping and service."""
+
+    def __init__(
+        self, mapping: Mapping, service: Service, plate_key: bytes = b"", prices: Prices | None = None
+    ) -> None:
+        self._service = service
+        self._prices = prices
+        #: Reasons by what a price depends on; bounded, because a file can hold anything.
+        self._priced: dict[tuple[object, ...], str] = {}
+        self._plate_key = plate_key
+        self._date = date_reader(mapping.dates)
+        self._amount = amount_reader(mapping.amounts)
+        self._defaults = {field: mapping.defaults.get(field, "") for field in FIELDS}
+        words = mapping.states or {state: state for state in STATES}
+        self._states = {word: STATES.index(state) for word, state in words.items()}
+        self._currencies = {service.currency}
+        minor_digits(service.currency)
+
+    def read(self, cells: dict[str, str]) -> tuple[Row | None, str, list[str]]:
+        """Return the row (None where it is refused), its number if it has a good one, and every reason."""
+        faults: list[str] = []
+        value = dict(self._defaults)
+        value.update((field, stripped) for field, cell in cells.items() if (stripped := cell.strip()))
+        number = self._number(value["number"], faults)
+        currency = value["currency"] or self._service.currency
+        if currency not in self._currencies:
+            faults.append(f"currency is not {self._service.currency}")
+            currency = self._service.currency
+        state = self._states.get(value["state"]) if value["state"] else 0
+        if state is None:
+            faults.append("state is not known")
+        issued = self._day("issued", value["issued"], faults)
+        due = self._day("due", value["due"], faults) if value["due"] else None
+        if issued and due and due < issued:
+            faults.append("due lies before issued")
+        row: Row = (
+            number,
+            currency,
+            self._money("amount", value["amount"], currency, faults) if value["amount"] else None,
+            self._money("paid", value["paid"], currency, faults) if value["paid"] else 0,
+            state or 0,
+            issued.toordinal() if issued else 0,
+            due.toordinal() if due else None,
+            self._code(value["code"], faults),
+            self._count("offence", value["offence"], faults),
+            self._count("held_days", value["held_days"], faults),
+            plate_hash(value["plate"], self._plate_key) if value["plate"] and self._plate_key else None,
+            self._count("posted_epoch", value["posted_epoch"], faults),
+            self._count("posted_seq", value["posted_seq"], faults),
+        )
+        if not faults and self._prices and (reason := self._unpriced(row)):
+            faults.append(reason)
+        return (None if faults else row), number, faults
+
+    def _unpriced(self, row: Row) -> str:
+        """Return why no rule prices a row, "" where one does."""
+        key = (row[1], row[2] is None, row[5], row[6] is None, row[7], row[8])
+        reason = self._priced.get(key)
+        if reason is None and self._prices:
+            try:
+                self._prices(from_row(self._service.id, row))
+                reason = ""
+            except TariffError as fault:
+                reason = f"no price: {fault.message}"
+            if len(self._priced) > 100_000:
+                self._priced.clear()
+            self._priced[key] = reason
+        return reason or ""
+
+    def _number(self, text: str, faults: list[str]) -> str:
+        if not text:
+            faults.append("number is empty")
+            return ""
+        skip = self._service.typed.skip
+        plain = "".join(letter for letter in text if letter not in skip) if skip else text
+        number = self._service.number.padded(plain)
+        fault = self._service.number.fault(number)
+        if fault:
+            faults.append({"shape": "number has not the form of this service",
+                           "wrong_check_digit": "number has a wrong check digit",
+                           "unknown_prefix": "number has a prefix that is not given out"}[fault])  # fmt: skip
+            return number if fault != "shape" else ""
+        return number
+
+    def _day(self, field: str, text: str, faults: list[str]) -> dt.date | None:
+        try:
+            day = self._date(text)
+        except ImportRowError as fault:
+            faults.append(f"{field} {fault.message}")
+            return None
+        if day < _EARLIEST or day.year > 2199:
+            faults.append(f"{field} is not within 1950 to 2199")
+        return day
+
+    def _money(self, field: str, text: str, currency: str, faults: list[str]) -> int:
+        try:
+            minor = self._amount(text, currency)
+        except (ImportRowError, MoneyError) as fault:
+            faults.append(f"{field} {fault.message}")
+            return 0
+        if minor > _MOST_MINOR:
+            faults.append(f"{field} is beyond belief")
+        return minor
+
+    def _code(self, text: str, faults: list[str]) -> str:
+        if len(text) > 16 or not text.isascii() or not text.isprintable():
+            faults.append("code is longer than 16 characters or not plain")
+            return ""
+        return text
+
+    def _count(self, field: str, text: str, faults: list[str]) -> int:
+        if not text:
+            return 0
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            faults.append(f"{field} is not a whole number")
+            return 0
+        return int(text)

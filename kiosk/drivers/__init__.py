@@ -1,1 +1,1 @@
-"""Device drivers, one device family a file, sans-I/O.  Each sees only `kiosk.api` and `kiosk.protocols`, like a stranger's."""
+"""Device drivers, one device family a file, sans-I/O.  Each sees only `kiosk.api` and `kiosk.protocols`."""

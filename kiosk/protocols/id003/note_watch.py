@@ -1,0 +1,369 @@
+"""Follows the one note inside an ID003 unit and tells its fate; carries out the rules of `note_life`.
+
+The watch hears every status answer, every order of the kernel and the time.  It says in turn what should be commanded
+(`wanted`), whether VEND VALID may be acknowledged (`acknowledge`) and whether RESET may be sent (`may_reset`); it
+writes nothing to the line itself.  Money-critical events carry a token; until `confirm`, neither ACK nor RESET.
+
+Time limits (ID003 sheet §3, §7): the unit gives an escrowed note back after about 10 s, so an undecided note is
+returned a margin earlier; without polls for about 3 s the unit gives the note back unreported, so after such a gap a
+note in escrow is never stacked (it may be another one) but returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kiosk.model.device_events import (
+    DeviceEvent,
+    NoteDisputed,
+    NoteEscrowed,
+    NoteGone,
+    NoteHeld,
+    NoteRejected,
+    NoteReturned,
+    NoteStacked,
+    NoteStacking,
+    ProtocolFault,
+)
+from kiosk.model.ids import NoteId
+from kiosk.model.money import Money
+from kiosk.protocols.id003.codes import BARCODE_TICKET, DeviceStatus, HostCommand, Unknown, reject_reason
+from kiosk.protocols.id003.note_life import RULES, Limits, Note, Phase, Rule, Seen, seen
+
+_IN_ESCROW = (DeviceStatus.ESCROW, DeviceStatus.HOLDING)
+
+
+class NoteWatch:
+    """Owns the note in the unit, its serials and the tokens that wait for a commit."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._note: Note | None = None
+        self._device = ""
+        self._serial = 0
+        self._token = 0
+        self._waiting: tuple[int, Note] | None = None
+        self._departed: Money | None = None
+        self._last: DeviceStatus | Unknown | None = None
+        self._answered_at = self._heard_at = 0
+        self._only_initialize = False
+        self.events: list[DeviceEvent] = []
+
+    # --- what the driver asks ---------------------------------------------------------------------------------
+
+    @property
+    def in_flight(self) -> bool:
+        """True while any note, booked or not, may be in the unit."""
+        return self._note is not None
+
+    @property
+    def may_reset(self) -> bool:
+        """True where RESET can make the unit forget nothing that is not committed."""
+        return self._note is None or self._note.phase is Phase.BOOKED
+
+    @property
+    def acknowledge(self) -> bool:
+        """True where the last status was VEND VALID and the outcome of that note is committed."""
+        note = self._note
+        return note is not None and note.phase is Phase.BOOKED and self._last is DeviceStatus.VEND_VALID
+
+    def wanted(self, now: int) -> HostCommand | None:
+        """Return the command to send to the note in escrow now; only right after a status showed it there."""
+        note, limits = self._note, self._limits
+        if note is None or self._last not in _IN_ESCROW or note.phase not in (Phase.ESCROWED, Phase.INTENDED):
+            return None
+        order = note.order
+        if order is None:
+            due = note.hold and (not note.tries or now - note.sent_at >= limits.hold_repeat)
+            return HostCommand.HOLD if due else None
+        if note.tries and note.acked and now - note.sent_at < limits.repeat:
+            return None
+        return order
+
+    def sent(self, command: HostCommand, now: int) -> None:
+        """The command was written; nothing more is commanded before the next status shows what it did."""
+        if self._note is not None:
+            self._note.tries += 1
+            self._note.sent_at, self._note.acked = now, False
+        self._last = None
+
+    def answered(self, command: HostCommand, acked: bool, refused: bool) -> bool:
+        """The command was acknowledged, refused or lost.  Return True where HOLD turns out to be absent."""
+        note = self._note
+        if note is None or command not in (note.order, HostCommand.HOLD):
+            return False
+        note.acked = acked
+        if acked and command == self._limits.stack:
+            self._tell_moving(note)
+        if command == HostCommand.HOLD and refused:
+            note.hold = False
+            return True
+        return False
+
+    # --- what the kernel orders; a refusal is returned as its reason ------------------------------------------------
+
+    def stack(self, note_id: NoteId, now: int) -> str:
+        """Order STACK; the intent is committed."""
+        note = self._named(note_id)
+        if note is None:
+            return "the note has departed"
+        if note.phase is not Phase.ESCROWED:
+            return "the note is not waiting in escrow"
+        if note.order is not None or note.leaving:
+            return "the note is already on its way back"
+        note.phase, note.hold = Phase.INTENDED, False
+        self._order(note, self._limits.stack)
+        return ""
+
+    def give_back(self, note_id: NoteId) -> str:
+        """Order RETURN."""
+        note = self._named(note_id)
+        if note is None:
+            return "the note has departed"
+        if note.phase is not Phase.ESCROWED:
+            return "the stack command was sent"
+        if note.order is None:
+            self._send_back(note, "commanded")
+        return ""
+
+    def hold(self, note_id: NoteId) -> str:
+        """Keep the note in escrow."""
+        note = self._named(note_id)
+        if note is None:
+            return "the note has departed"
+        if note.phase is not Phase.ESCROWED or note.order is not None:
+            return "the note is not waiting in escrow"
+        note.hold = True
+        return ""
+
+    def held_note(self) -> NoteId | None:
+        """Return the id of the note in the unit, for a refusal."""
+        return self._note.id if self._note else None
+
+    def confirm(self, token: int) -> bool:
+        """The fact of this token is committed.  Return False for a token that is not waited for."""
+        if self._waiting is None or self._waiting[0] != token:
+            return False
+        note, self._waiting = self._waiting[1], None
+        note.phase = Phase.BOOKED
+        if note.fate == "returned":
+            self._clear()
+        elif note.over:
+            self._gone(note)
+        return True
+
+    # --- what is heard ----------------------------------------------------------------------------------------------
+
+    def remember(self, device: str, last_serial: int, note: NoteId | None, value: Money | None, phase: str) -> None:
+        """Take what survived a restart: the last serial and the note in flight (``stack_sent`` or ``credited``)."""
+        self._device, self._serial = device, max(last_serial, note.serial if note else 0)
+        if note is not None:
+            booked = phase == "credited"
+            self._note = Note(note, value, 0, Phase.BOOKED if booked else Phase.INTENDED, 0)
+            self._note.carried = True
+
+    def opened(self, now: int) -> None:
+        """The byte path is open again: what lies in escrow now may be another note than before."""
+        self._answered_at = self._heard_at = now
+        self._last, self._only_initialize = None, False
+        if self._note is not None:
+            self._carry(self._note)
+
+    def unheard(self) -> None:
+        """Forget the last status: it is too old to command by."""
+        self._last = None
+
+    def status(self, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money]) -> None:
+        """Take a status answer and follow the rule for it."""
+        sight, note = seen(status), self._note
+        fresh = status is not self._last
+        if note is not None and now - self._answered_at >= self._limits.gap:
+            self._carry(note)
+        self._answered_at = now
+        self._only_initialize = sight is Seen.INITIALIZING
+        if not self._only_initialize:
+            self._heard_at = now
+        if status is DeviceStatus.ACCEPTING or sight is Seen.IN_ESCROW:
+            self._departed = None
+        self._last = status
+        if note is not None and note.phase is Phase.BOOKING and sight is not Seen.NOTHING:
+            note.over = False
+        raw = _raw(status, data)
+        rule = RULES[note.phase if note else Phase.NONE, sight]
+        self._follow(rule, note, status, data, now, table, raw, fresh)
+
+    def check(self, now: int) -> None:
+        """Look at the time: a note whose fate nothing tells any more, a commit that does not come."""
+        note, limits = self._note, self._limits
+        if note is None:
+            return
+        if note.phase in (Phase.ESCROWED, Phase.INTENDED) and now - self._heard_at >= limits.resolve:
+            why = "only INITIALIZE" if self._only_initialize else "no answer"
+            if note.may_have_moved:
+                self._dispute(note, why, "")
+            else:
+                self._return(note, note.reason or why, "")
+        elif note.phase is Phase.BOOKING and not note.warned and now - note.since >= limits.unconfirmed:
+            note.warned = True
+            self.events.append(ProtocolFault("unconfirmed", "the unit waits and the fact is not committed"))
+
+    # --- the rules --------------------------------------------------------------------------------------------------
+
+    def _follow(
+        self,
+        rule: Rule,
+        note: Note | None,
+        status: DeviceStatus | Unknown,
+        data: bytes,
+        now: int,
+        table: Mapping[int, Money],
+        raw: str,
+        fresh: bool,
+    ) -> None:
+        if note is None:
+            if rule is Rule.BEGIN:
+                self._begin(status, data, now, table)
+            elif rule is Rule.REJECTED and fresh and status is DeviceStatus.REJECTING:
+                self.events.append(NoteRejected(reject_reason(data[0]).generic if data else "unknown", raw))
+            elif rule is Rule.STRAY:
+                self._note = note = Note(None, self._departed, 0, Phase.ESCROWED, now)
+                self._credit(note, now, raw, recovered=True)
+        elif rule is Rule.DECIDE:
+            self._decide(note, status, data, now, table, raw)
+        elif rule is Rule.FOLLOW:
+            if note.phase is Phase.ESCROWED and not note.moving:
+                self.events.append(ProtocolFault("unexpected", "the unit stacks a note without a command", raw))
+            note.moving = True
+            self._tell_moving(note)
+        elif rule is Rule.LEAVING:
+            note.leaving = True
+            if status is DeviceStatus.REJECTING:
+                note.reason = f"rejected:{data[:1].hex()}" if data else "rejected"
+        elif rule is Rule.FORGOTTEN:
+            note.forgotten = True
+        elif rule is Rule.CREDIT:
+            self._credit(note, now, raw, recovered=note.carried)
+        elif rule is Rule.CREDIT_BEFORE_RESET:
+            self._credit(note, now, raw, recovered=True)
+        elif rule is Rule.RETURNED:
+            self._return(note, note.reason or "idle", raw)
+        elif rule is Rule.RETURNED_BEFORE_RESET:
+            self._return_before_reset(note, "power_up_in_acceptor", now, raw)
+        elif rule is Rule.DISPUTE and (note.may_have_moved or note.phase is Phase.ESCROWED):
+            why = "stacked_without_command" if note.phase is Phase.ESCROWED else "power_up_without_note"
+            self._dispute(note, why, raw)
+        elif rule is Rule.ENDED and note.may_have_moved and note.forgotten:
+            self._dispute(note, "initialized_without_credit", raw)
+        elif rule in (Rule.ENDED, Rule.DISPUTE):
+            self._return(note, note.reason or ("idle_after_restart" if note.carried else "idle_without_credit"), raw)
+        elif rule is Rule.GONE_EARLY:
+            note.over = True
+        elif rule is Rule.ACKNOWLEDGE:
+            if note.fate == "disputed" and not note.warned:
+                note.warned = True
+                self.events.append(ProtocolFault("unexpected", "VEND VALID for a disputed note", raw))
+        elif rule in (Rule.GONE, Rule.GONE_AND_BEGIN):
+            self._gone(note)
+            if rule is Rule.GONE_AND_BEGIN:
+                self._begin(status, data, now, table)
+
+    def _begin(self, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money]) -> None:
+        code = data[0] if data and status is DeviceStatus.ESCROW else 0
+        value = None if code == BARCODE_TICKET else table.get(code)
+        note_id: NoteId | None = None
+        if value is not None:
+            self._serial += 1
+            note_id = NoteId(self._device, self._serial)
+        self._note = note = Note(note_id, value, code, Phase.ESCROWED, now)
+        if note_id is not None and value is not None:
+            self.events.append(NoteEscrowed(note_id, value, now + self._limits.decide))
+        else:
+            self._send_back(note, "ticket" if code == BARCODE_TICKET else f"value_unknown:{data[:1].hex()}")
+
+    def _decide(
+        self, note: Note, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money], raw: str
+    ) -> None:
+        other = status is DeviceStatus.ESCROW and bool(note.code) and data[:1] != bytes((note.code,))
+        if other or note.moving or note.leaving:  # the unit shows a second life: the first has ended without credit
+            self._return(note, note.reason or "escrow_of_another_note", raw)
+            self._begin(status, data, now, table)
+            return
+        if status is DeviceStatus.HOLDING and note.hold and not note.held and note.id is not None:
+            note.held = True
+            self.events.append(NoteHeld(note.id))
+        limits = self._limits
+        if note.phase is Phase.INTENDED:
+            if note.order is None:
+                self._send_back(note, "escrow_after_restart")
+            elif note.order == limits.stack and note.tries >= limits.stack_tries:
+                self._send_back(note, "stack_refused")
+        elif note.order is None and now - note.since >= (limits.hold if note.hold else limits.decide):
+            self._send_back(note, "escrow_limit")
+
+    def _order(self, note: Note, order: HostCommand) -> None:
+        note.order, note.tries, note.acked = order, 0, False
+
+    def _send_back(self, note: Note, reason: str) -> None:
+        tried = note.tries
+        self._order(note, HostCommand.RETURN)
+        note.reason = reason
+        if note.phase is Phase.INTENDED and tried:
+            note.carried = True  # a stack command went out: only a status may say where the note ended
+
+    def _carry(self, note: Note) -> None:
+        if note.phase is Phase.INTENDED and (note.carried or note.tries or note.moving):
+            note.carried, note.order, note.moving = True, None, False
+        elif note.phase is Phase.INTENDED or (note.phase is Phase.ESCROWED and note.order is None):
+            self._send_back(note, "line_gap")
+
+    def _tell_moving(self, note: Note) -> None:
+        if not note.told_moving and note.id is not None:
+            self.events.append(NoteStacking(note.id))
+        note.told_moving = True
+
+    def _book(self, note: Note, fate: str, now: int) -> int:
+        self._token += 1
+        note.phase, note.fate, note.since = Phase.BOOKING, fate, now
+        self._waiting = (self._token, note)
+        return self._token
+
+    def _credit(self, note: Note, now: int, raw: str, *, recovered: bool) -> None:
+        token = self._book(note, "credited", now)
+        note.over = self._last is DeviceStatus.STACKED
+        self.events.append(NoteStacked(token, note.id, note.value, recovered=recovered, raw=raw))
+
+    def _dispute(self, note: Note, reason: str, raw: str) -> None:
+        if note.id is None or note.value is None:
+            self._credit(note, self._answered_at, raw, recovered=True)  # a note without a value can only be told
+            return
+        token = self._book(note, "disputed", self._answered_at)
+        self.events.append(NoteDisputed(token, note.id, note.value, reason, raw))
+
+    def _return_before_reset(self, note: Note, reason: str, now: int, raw: str) -> None:
+        self._departed = note.value
+        self.events.append(NoteReturned(note.id, reason, self._book(note, "returned", now), raw))
+
+    def _return(self, note: Note, reason: str, raw: str) -> None:
+        if note.may_have_moved:
+            self._departed = note.value
+        self.events.append(NoteReturned(note.id, reason, raw=raw))
+        self._clear()
+
+    def _gone(self, note: Note) -> None:
+        if note.id is not None and note.fate == "credited":
+            self.events.append(NoteGone(note.id))
+        self._clear()
+
+    def _clear(self) -> None:
+        self._note = None
+
+    def _named(self, note_id: NoteId) -> Note | None:
+        own = self._note.id if self._note is not None else None
+        if own is None or own.serial != note_id.serial:
+            return None
+        return self._note if own.device == note_id.device or not own.device or not note_id.device else None
+
+
+def _raw(status: DeviceStatus | Unknown, data: bytes) -> str:
+    code = status.code if isinstance(status, Unknown) else int(status)
+    return bytes((code,)).hex() + data[:8].hex()

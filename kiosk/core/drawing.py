@@ -81,10 +81,8 @@ def visual_order(text: str) -> str:
     seen = ""
     for number, run in enumerate(runs):
         if number % 2:
-            tail = [letter for letter in run]
-            spaces = len(tail) - len("".join(tail).rstrip())
-            core = tail[: len(tail) - spaces]
-            seen += "".join(cluster for cluster, _ in reversed(list(_clusters("".join(core))))) + " " * spaces
+            core = "".join(run).rstrip()
+            seen += "".join(cluster for cluster, _ in reversed(_clusters(core))) + " " * (len(run) - len(core))
         else:
             seen += "".join(run)
     return seen

@@ -95,5 +95,5 @@ def from_port_status(answer: bytes) -> str:
 
 
 def paper_is_out(queued: int) -> bool:
-    """Tell whether the answer to ``1D 72 01`` shows the roll's end: such a printer printed its last lines on nothing."""
+    """Tell whether the answer to ``1D 72 01`` shows the roll's end: the last lines were then printed on nothing."""
     return queued & 0x0C != 0

@@ -38,9 +38,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     #: Height of a text line of size 1 in dots, with its spacing.
     line_dots: _Positive = 30
     #: Code pages: Python codec name to the printer's number.
-    code_pages: dict[str, _Byte] = EPSON_PAGES
+    code_pages: dict[str, _Byte] = msgspec.field(default_factory=EPSON_PAGES.copy)
     #: Language tag to code page name.
-    languages: dict[str, str] = PAGE_OF_LANGUAGE
+    languages: dict[str, str] = msgspec.field(default_factory=PAGE_OF_LANGUAGE.copy)
     #: Page of every other language.
     default_page: str = "cp858"
     #: What the blade can do; ``none`` feeds past the tear bar instead.
@@ -57,7 +57,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     near_end_sensor: bool = True
     #: Bit 0x04 of ``10 04 03`` means nothing on this model.
     mechanical_harmless: bool = False
-    #: How buffers are cleared: ``realtime`` (``10 14 08``, Epson), ``recover`` (``10 05 02``, after errors only), ``none``.
+    #: How buffers are cleared: ``realtime`` (``10 14 08``, Epson), ``recover`` (``10 05 02``, only after an error the
+    #: printer can recover from) or ``none``.
     clear_buffer: Literal["realtime", "recover", "none"] = "realtime"
     #: Presenter command set, if there is one.
     presenter: Literal["none", "custom"] = "none"

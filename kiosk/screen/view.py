@@ -1,0 +1,218 @@
+"""What a snapshot looks like: which title, which buttons in which order, which sums.
+
+A view is made anew for each drawing and holds nothing afterwards.  It draws only intents that the snapshot allows,
+and it draws every allowed one that a person could need, so that nobody is left on a screen without a way on.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from markupsafe import Markup, escape
+
+from kiosk.core.snapshot import Snapshot
+from kiosk.model.money import Money
+from kiosk.model.texts import Parameter, Text
+from kiosk.texts import Catalogue
+
+SCREENS = (
+    "idle", "entering", "looking_up", "notice", "reviewing", "consenting", "accepting", "note_held", "stacking",
+    "returning", "stopping", "timed_out", "settling", "receipting", "thanking", "resuming", "out_of_service",
+)  # fmt: skip
+
+#: The row of buttons: (intent, look), from left to right; the last one is the way on.
+ROWS: dict[str, tuple[tuple[str, str], ...]] = {
+    "idle": (("begin", "primary"),),
+    "entering": (("cancel", "plain"), ("back", "plain")),
+    "looking_up": (("cancel", "plain"), ("back", "plain")),
+    "notice": (("cancel", "plain"), ("back", "plain"), ("begin", "plain"), ("dismiss", "primary")),
+    "reviewing": (("cancel", "plain"), ("back", "plain"), ("add_another", "plain"), ("pay", "primary")),
+    "consenting": (("cancel", "plain"), ("back", "plain"), ("accept_conditions", "primary")),
+    "accepting": (("back", "plain"), ("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
+    "note_held": (("cancel", "plain"), ("finish", "plain"), ("decline_excess", "plain"), ("agree_excess", "primary")),
+    "stopping": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
+    "timed_out": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "plain"), ("more_time", "primary")),
+    "receipting": (("dismiss", "primary"),),
+    "thanking": (("dismiss", "primary"),),
+    "resuming": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
+    "out_of_service": (("finish", "plain"), ("dismiss", "primary")),
+}
+
+#: Intents that have a place of their own on the screen and never stand in the row.
+ELSEWHERE = {"language", "enter_number", "remove_invoice", "more_time"}
+#: Sums of a slip that the screen names, in order.
+SUMS = ("due", "already_paid", "tender", "applied", "overpayment", "remaining", "pending")
+#: How long before its end a screen asks whether more time is needed (WCAG 2.2.1: at least 20 s to answer).
+ASK_MS = 20_000
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One button of the row."""
+
+    intent: str
+    label: str
+    #: ``primary`` or ``plain``.
+    look: str
+
+
+class View:
+    """A snapshot in words, for the templates."""
+
+    def __init__(self, snapshot: Snapshot, catalogue: Catalogue, *, key: str = "", now_ns: int | None = None) -> None:
+        self.snapshot = snapshot
+        self.catalogue = catalogue
+        self.language = snapshot.language
+        #: What a form must carry to be taken for one of ours.
+        self.key = key
+        self.screen = snapshot.screen if snapshot.screen in SCREENS else "out_of_service"
+        self.ends_in_ms = remaining_ms(snapshot, time.monotonic_ns() if now_ns is None else now_ns)
+
+    @property
+    def event_id(self) -> str:
+        """Identifies this snapshot across restarts; the id of the server-sent event."""
+        return event_id(self.snapshot)
+
+    def t(self, message: str, /, **params: Parameter) -> str:
+        """A text by its id."""
+        return self.catalogue.word(message, self.language, **params)
+
+    def say(self, told: Text) -> str:
+        """A text of the snapshot."""
+        return self.catalogue.say(told, self.language)
+
+    def money(self, amount: Money) -> str:
+        """An amount in the reader's manner."""
+        return self.catalogue.money(amount, self.language)
+
+    def note(self, amount: Money) -> str:
+        """The value of a note."""
+        return self.catalogue.note(amount, self.language)
+
+    def own_name(self, language: str) -> str:
+        """The name of a language in that language."""
+        return self.catalogue.word("language.name", language)
+
+    def allows(self, intent: str) -> bool:
+        """Whether the kernel would take this intent now."""
+        return intent in self.snapshot.allowed
+
+    @property
+    def as_of(self) -> str:
+        """When the data was told from which the prices come."""
+        return self.catalogue.moment(self.snapshot.data_as_of, self.language)
+
+    @property
+    def asks_for_time(self) -> bool:
+        """Whether this screen may put up the question for more time."""
+        return self.allows("more_time") and self.ends_in_ms is not None and self.screen != "timed_out"
+
+    @property
+    def time_is_short(self) -> bool:
+        """Whether that question is due at this very moment."""
+        return self.asks_for_time and self.ends_in_ms is not None and self.ends_in_ms <= ASK_MS
+
+    @property
+    def seconds_left(self) -> Markup:
+        """The countdown, with the number where the page can find it."""
+        seconds = "" if self.ends_in_ms is None else str(-(-self.ends_in_ms // 1000))
+        before, _, after = self.t("screen.seconds", seconds="\0").partition("\0")
+        return Markup("{}<span data-seconds>{}</span>{}").format(before, seconds, after)
+
+    @property
+    def title(self) -> str:
+        """The heading of the screen."""
+        shot = self.snapshot
+        if self.screen == "reviewing" and len(shot.cart) > 1:
+            return self.t("screen.reviewing.title_several", count=len(shot.cart))
+        if self.screen == "note_held" and self.over_the_due:
+            return self.t("screen.note_held.title_excess")
+        if self.screen == "receipting" and shot.slips and shot.slips[0].kind in ("credit", "disputed", "suspense"):
+            return self.t(f"screen.receipting.title_{shot.slips[0].kind}")
+        return self.t(f"screen.{self.screen}.title")
+
+    @property
+    def over_the_due(self) -> bool:
+        """Whether the held note is more than what remains and the citizen is asked."""
+        return self.allows("agree_excess") and bool(self.snapshot.note_excess)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The row of buttons."""
+        planned = [pair for pair in ROWS.get(self.screen, ()) if self.allows(pair[0])]
+        names = {intent for intent, _ in planned}
+        planned += [(intent, "plain") for intent in self.snapshot.allowed if intent not in names | ELSEWHERE]
+        if self.screen == "timed_out" and self.allows("more_time"):
+            planned = [pair for pair in planned if pair[0] != "more_time"] + [("more_time", "primary")]
+        drawn = {intent for intent, _ in planned}
+        # With credit, Cancel asks first and Finish does not: one way to stop is enough, and it is the one that asks.
+        if self.screen in ("accepting", "note_held") and self.snapshot.inserted and {"cancel", "finish"} <= drawn:
+            planned = [pair for pair in planned if pair[0] != "finish"]
+        return tuple(Action(intent, self._label(intent), look) for intent, look in planned)
+
+    def _label(self, intent: str) -> str:
+        if intent == "pay":
+            return self.t("button.pay", due=self.snapshot.due)
+        if intent == "begin" and self.screen != "idle":
+            return self.t("button.begin_again")
+        if intent == "cancel" and self.snapshot.inserted:
+            return self.t("button.cancel_paying")
+        if intent == "finish" and not self.snapshot.inserted:
+            return self.t("button.finish_done")
+        if intent == "dismiss" and self.screen in ("receipting", "thanking"):
+            return self.t("button.dismiss_done")
+        return self.t(f"button.{intent}")
+
+    @property
+    def slip_sums(self) -> tuple[tuple[str, str], ...]:
+        """The named sums of the newest slip, those that are zero and say nothing left out."""
+        if not self.snapshot.slips:
+            return ()
+        totals = dict(self.snapshot.slips[0].totals)
+        shown = [name for name in SUMS if name in totals and (totals[name] or name in ("due", "tender"))]
+        return tuple((self.t(f"slip.total.{name}"), self.money(totals[name])) for name in shown)
+
+    def slip_sum(self, name: str) -> Money | None:
+        """One sum of the newest slip; None where it is zero or not there."""
+        totals = dict(self.snapshot.slips[0].totals) if self.snapshot.slips else {}
+        return totals.get(name) or None
+
+    @property
+    def announcement(self) -> str:
+        """What a screen reader says when this view appears."""
+        shot = self.snapshot
+        parts = [self.title]
+        if self.screen in ("accepting", "note_held", "stacking", "returning"):
+            parts += [
+                f"{self.t('screen.accepting.inserted')} {self.money(shot.inserted)}",
+                f"{self.t('screen.accepting.remaining')} {self.money(shot.remaining)}",
+            ]
+        elif self.screen in ("reviewing", "consenting"):
+            parts.append(f"{self.t('screen.reviewing.total')} {self.money(shot.due)}")
+        elif self.screen == "receipting" and shot.slips:
+            parts.append(self.t(f"screen.receipting.state.{slip_state(shot.slips[0].state)}"))
+        parts += [self.say(told) for told in shot.messages]
+        return ". ".join(part.rstrip(".") for part in parts) + "."
+
+    def with_field(self, message: str, name: str, markup: Markup, **params: Parameter) -> Markup:
+        """A text in which one parameter is marked up (an amount in bold)."""
+        before, _, after = self.t(message, **{name: "\0"}, **params).partition("\0")
+        return Markup("{}{}{}").format(escape(before), markup, escape(after))
+
+
+def slip_state(state: str) -> str:
+    """The state of a slip as the texts know it; anything new counts as unknown."""
+    return state if state in ("queued", "held", "printing", "printed", "dropped") else "unknown"
+
+
+def remaining_ms(snapshot: Snapshot, now_ns: int) -> int | None:
+    """Milliseconds until this screen ends by itself, as of now; None for never."""
+    if snapshot.ends_in_ms is None:
+        return None
+    gone = max(0, now_ns - snapshot.published_ns) // 1_000_000 if snapshot.published_ns else 0
+    return max(0, snapshot.ends_in_ms - gone)
+
+
+def event_id(snapshot: Snapshot) -> str:
+    """The id of the server-sent event that carries this snapshot."""
+    return f"{snapshot.boot}:{snapshot.version}"

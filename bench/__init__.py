@@ -1,0 +1,1 @@
+"""Repeatable benches and campaigns; each prints one JSON object as its last line."""

@@ -1,4 +1,4 @@
-"""The printer driver against a scripted printer in virtual time: preflight, Confirm, chunks, barrier, and every way out."""
+"""The printer driver against a scripted printer in virtual time: preflight, Confirm, barrier, every way out."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def ready(status: str = "") -> bool:
     return sd_notify("READY=1" + _status_line(status))
 
 
-def alive(status: str = "") -> bool:
+def watchdog(status: str = "") -> bool:
     """Feed the watchdog; call only when the kernel thread and every worker in service have ticked."""
     return sd_notify("WATCHDOG=1" + _status_line(status))
 
@@ -59,7 +59,7 @@ def more_time(seconds: int) -> bool:
 
 
 def watchdog_interval_ns() -> int | None:
-    """How often the service manager expects `alive()`, in nanoseconds; None when no watchdog is set for this process.
+    """How often the service manager expects `watchdog()`, in nanoseconds; None when no watchdog is set for this process.
 
     `WATCHDOG_PID` guards against a child that inherited its parent's environment (sd_watchdog_enabled(3)).
     """

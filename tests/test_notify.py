@@ -33,8 +33,8 @@ def test_ready_arrives_with_its_status(manager: socket.socket) -> None:
 
 
 def test_the_watchdog_is_fed_with_one_datagram_a_call(manager: socket.socket) -> None:
-    assert notify.alive()
-    assert notify.alive("two devices in service")
+    assert notify.watchdog()
+    assert notify.watchdog("two devices in service")
     assert manager.recv(4096) == b"WATCHDOG=1"
     assert manager.recv(4096) == b"WATCHDOG=1\nSTATUS=two devices in service"
     with pytest.raises(BlockingIOError):
@@ -67,12 +67,12 @@ def test_a_manager_that_went_away_is_an_answer_and_no_exception(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
-    assert not notify.alive()
+    assert not notify.watchdog()
 
 
 def test_a_manager_that_does_not_read_never_blocks_the_kiosk(manager: socket.socket) -> None:
     sent = 0
-    while notify.alive() and sent < 100_000:
+    while notify.watchdog() and sent < 100_000:
         sent += 1
     assert 0 < sent < 100_000
 

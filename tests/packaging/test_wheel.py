@@ -39,7 +39,7 @@ def test_every_file_of_the_package_travels_in_the_wheel(wheel: zipfile.ZipFile) 
 
 def test_the_sample_configuration_and_the_units_travel_inside_the_package(wheel: zipfile.ZipFile) -> None:
     inside = set(wheel.namelist())
-    for folder, home in (("config", "kiosk/_config"), ("systemd", "kiosk/_systemd")):
+    for folder, home in (("config", "kiosk/sample_config"), ("systemd", "kiosk/_systemd")):
         wanted = {home + name.removeprefix(folder) for name in published(folder)}
         assert wanted
         assert wanted - inside == set()

@@ -235,13 +235,13 @@ class EscPosPrinter:
         if job.phase in ("sending", "barrier"):
             if state in condition.HOPELESS:
                 self._end_unknown(job, state, now)
+            return
+        if state not in condition.PRINTABLE and not job.confirmed:
+            self._hold(state)
         elif job.phase == "ready" or asked is None or asked < job.wanted_at:
             return
         elif state not in condition.PRINTABLE:
-            if job.confirmed:
-                self._end_unknown(job, state, now)
-            else:
-                self._hold(state)
+            self._end_unknown(job, state, now)
         elif self._line.settled and job.confirmed:
             self._start(job, now)
         elif self._line.settled:

@@ -557,3 +557,18 @@ def test_the_scripted_bench_hands_out_writes() -> None:
         esc.CLEAR_BUFFERS,
         esc.ASK_ALL_STATUS,
     ]
+
+
+def test_answers_that_come_after_the_silence_do_not_pass_for_fresh_ones() -> None:
+    bench = Scripted().open()
+    bench.run(1)
+    bench.status = b""
+    bench.run(1)
+    bench.say(Print("J1", SLIP))
+    while bench.state() != "unknown":
+        bench.now = bench.driver.deadline() or bench.now
+        bench.driver.tick(bench.now)
+        bench._exchange()
+    bench.hear(OK)
+    assert not bench.of(PrintReady)
+    assert bench.of(PrintHeld) == [PrintHeld("J1", "unknown")]

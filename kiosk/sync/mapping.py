@@ -111,3 +111,9 @@ def amount_reader(form: str) -> Callable[[str, str], int]:
         return int(major + rest.ljust(digits, "0"))
 
     return read
+
+
+def date_writer(form: str) -> Callable[[dt.date], str]:
+    """Return a writer of dates of one form."""
+    pattern = {"YYYY-MM-DD": "%Y-%m-%d", "MM/DD/YYYY": "%m/%d/%Y", "DD.MM.YYYY": "%d.%m.%Y", "YYYYMMDD": "%Y%m%d"}[form]
+    return lambda day: day.strftime(pattern)

@@ -1,0 +1,223 @@
+"""The replica: found by number, whole or not at all, refused when it cannot be trusted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiosk.errors import ReplicaError
+from kiosk.model.invoice import STATES, Invoice, PostedThrough
+from kiosk.sync.replica import Replica, data_set_of, from_row, plate_hash, table_of, to_row
+from kiosk.sync.replica_store import Batch, Taken, open_store, writer_lock
+
+BASE = Invoice(service="parking_citation", number="260004175", currency="USD", amount_minor=None,
+               issued=dt.date(2026, 3, 2), code="01", offence=3)  # fmt: skip
+
+
+def invoice(number: str, **changes: object) -> Invoice:
+    """The example invoice under another number."""
+    return msgspec.structs.replace(BASE, number=number, **changes)
+
+
+def take(path: Path, *invoices: Invoice, snapshot: bool = False, at: int = 1_000) -> Taken:
+    """Write invoices of one service."""
+    with writer_lock(path), closing(open_store(path)) as store:
+        batch = Batch(store, invoices[0].service if invoices else BASE.service)
+        for line, each in enumerate(invoices, 1):
+            assert batch.add(to_row(each), line)
+        return batch.take_over(at, snapshot=snapshot)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sync.db"
+
+
+def test_an_invoice_comes_back_as_it_went_in(path: Path) -> None:
+    plate = plate_hash("EXM 101", b"key").hex()
+    whole = invoice("260004188", amount_minor=8317, paid_minor=100, state="in_court", due=dt.date(2026, 4, 1),
+                    held_days=3, plate_hash=plate, posted_through=PostedThrough(2, 99))  # fmt: skip
+    take(path, BASE, whole)
+    with closing(Replica.open(path)) as replica:
+        assert replica.find("parking_citation", "260004188") == whole
+        assert replica.find("parking_citation", "260004175") == BASE
+        assert replica.find("parking_citation", "999999999") is None
+        assert replica.find("water_bill", "260004175") is None
+
+
+def test_a_reader_sees_a_batch_at_once_and_never_a_part_of_it(path: Path) -> None:
+    take(path, BASE)
+    with closing(Replica.open(path)) as replica, writer_lock(path), closing(open_store(path)) as store:
+        assert replica.find("parking_citation", "1") is None
+        batch = Batch(store, "parking_citation")
+        for number in ("1", "2"):
+            batch.add(to_row(invoice(number)), 1)
+            assert replica.find("parking_citation", number) is None
+        batch.take_over(2_000)
+        assert [replica.find("parking_citation", number) is not None for number in ("1", "2", "260004175")] == [
+            True
+        ] * 3
+
+
+def test_a_crash_before_the_commit_leaves_the_replica_as_it_was(path: Path) -> None:
+    before = take(path, BASE).info
+    code = (
+        "import os, sys\n"
+        "from kiosk.sync.replica_store import Batch, open_store\n"
+        "from tests.sync.test_replica import invoice, to_row\n"
+        "from pathlib import Path\n"
+        "class Dies(Batch):\n"
+        "    def _describe(self, *args, **options):\n"
+        "        os._exit(9)\n"
+        "batch = Dies(open_store(Path(sys.argv[1])), 'parking_citation')\n"
+        "batch.add(to_row(invoice('1')), 1)\n"
+        "batch.take_over(5, snapshot=True)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, check=False).returncode == 9
+    with closing(Replica.open(path)) as replica:
+        assert replica.find("parking_citation", "260004175") == BASE
+        assert replica.find("parking_citation", "1") is None
+        assert replica.dataset("invoices:parking_citation") == before
+        assert replica.integrity() == ()
+
+
+def test_a_snapshot_replaces_what_was_there_and_an_update_does_not(path: Path) -> None:
+    take(path, invoice("1"), invoice("2"))
+    update = take(path, invoice("2", paid_minor=5), invoice("3"))
+    assert (update.added, update.changed, update.unchanged, update.removed) == (1, 1, 0, 0)
+    assert (update.info.generation, update.info.cursor, update.info.rows) == (1, 2, 3)
+    snapshot = take(path, invoice("3"), invoice("4"), snapshot=True)
+    assert (snapshot.added, snapshot.changed, snapshot.unchanged, snapshot.removed) == (1, 0, 1, 2)
+    assert (snapshot.info.generation, snapshot.info.cursor, snapshot.info.rows) == (2, 1, 2)
+    with closing(Replica.open(path)) as replica:
+        assert [replica.find("parking_citation", number) is None for number in "1234"] == [True, True, False, False]
+
+
+def test_the_same_rows_again_change_nothing_but_their_age(path: Path) -> None:
+    first = take(path, invoice("1"), invoice("2"), at=1_000)
+    again = take(path, invoice("2"), invoice("1"), at=9_000_000_000)
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
+    assert again.info == msgspec.structs.replace(first.info, taken_at_ns=9_000_000_000)
+    assert again.info.age_s(20_000_000_000) == 11
+    assert again.info.age_s(1) == 0
+
+
+def test_the_digest_follows_the_content_and_not_the_way_there(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.db", tmp_path / "two.db"
+    take(one, invoice("1"), invoice("2", paid_minor=7))
+    take(two, invoice("2"))
+    assert take(two, invoice("1"), invoice("2", paid_minor=7)).info.digest == take(one, invoice("1")).info.digest
+    assert take(two, invoice("1", state="paid")).info.digest != take(one, invoice("1")).info.digest
+    with closing(Replica.open(one)) as left, closing(Replica.open(two)) as right:
+        assert left.digest != right.digest
+
+
+def test_services_are_kept_apart(path: Path) -> None:
+    take(path, BASE)
+    take(path, msgspec.structs.replace(BASE, service="water_bill", amount_minor=5), snapshot=True)
+    with closing(Replica.open(path)) as replica:
+        assert replica.find("parking_citation", BASE.number) == BASE
+        assert [each.name for each in replica.datasets()] == ["invoices:parking_citation", "invoices:water_bill"]
+        assert replica.dataset("invoices:dog_licence") is None
+
+
+def test_only_one_process_may_write(path: Path) -> None:
+    with writer_lock(path), pytest.raises(ReplicaError, match="another process") as told, writer_lock(path):
+        pytest.fail("two writers at once")
+    assert told.value.transient
+    with writer_lock(path):
+        assert take is not None
+
+
+def test_a_missing_replica_says_how_to_get_one(path: Path) -> None:
+    with pytest.raises(ReplicaError, match="does not exist") as told:
+        Replica.open(path)
+    assert "import" in told.value.hint
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_a_file_that_is_no_replica_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ReplicaError):
+        Replica.open(path)
+
+
+def test_a_replica_of_a_newer_version_is_refused(path: Path) -> None:
+    take(path, BASE)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version=2")
+    for readonly in (True, False):
+        with pytest.raises(ReplicaError, match="version 2"):
+            Replica.open(path, readonly=readonly)
+
+
+def test_another_database_is_not_taken_for_a_replica(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE facts (x)")
+    for readonly in (True, False):
+        with pytest.raises(ReplicaError, match="not a replica"):
+            Replica.open(path, readonly=readonly)
+
+
+def test_a_damaged_page_is_told_with_what_to_do(path: Path) -> None:
+    take(path, *(invoice(f"{number:09d}") for number in range(2000)))
+    content = bytearray(path.read_bytes())
+    content[4096 * 2 :] = b"\xa5" * (len(content) - 4096 * 2)
+    path.write_bytes(content)
+    with closing(Replica.open(path)) as replica:
+        with pytest.raises(ReplicaError) as told:
+            [replica.find("parking_citation", f"{number:09d}") for number in range(2000)]
+        assert "import" in told.value.hint
+        assert replica.integrity()
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    take(path, BASE)
+    with closing(Replica.open(path)) as replica, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        replica._connection.execute("DELETE FROM data_sets")
+
+
+@pytest.mark.parametrize("service", ["", "Water", "a b", "x; DROP TABLE y", "ö", "a" * 33])
+def test_only_a_service_id_can_name_a_table(service: str) -> None:
+    with pytest.raises(ReplicaError):
+        table_of(service)
+
+
+def test_an_unreadable_row_is_an_error_and_not_an_invoice() -> None:
+    row = to_row(BASE)
+    with pytest.raises(ReplicaError):
+        from_row("parking_citation", (*row[:4], 99, *row[5:]))
+    with pytest.raises(ReplicaError):
+        from_row("parking_citation", (*row[:5], 0, *row[6:]))
+
+
+def test_a_plate_is_hashed_under_a_key_and_alike_however_it_is_written() -> None:
+    assert plate_hash("EXM 101", b"k") == plate_hash("exm-101", b"k")
+    assert plate_hash("EXM 101", b"k") != plate_hash("EXM 101", b"other")
+    assert data_set_of("water_bill") == "invoices:water_bill"
+
+
+@given(
+    st.one_of(st.none(), st.integers(0, 10**12)),
+    st.integers(0, 10**12),
+    st.sampled_from(STATES),
+    st.dates(),
+    st.one_of(st.none(), st.dates()),
+    st.text(max_size=16),
+)
+def test_every_invoice_survives_its_row(
+    amount: int | None, paid: int, state: str, issued: dt.date, due: dt.date | None, code: str
+) -> None:
+    whole = invoice("1", amount_minor=amount, paid_minor=paid, state=state, issued=issued, due=due, code=code)
+    assert from_row(whole.service, to_row(whole)) == whole

@@ -69,7 +69,7 @@ def look(directory: Path, promised: list[Ack], chance: random.Random) -> str:
 
 
 def choose_cut(number: int, entries: list[LogEntry], acks: list[Ack], chance: random.Random) -> int:
-    """Return after how many log entries the power goes: anywhere, and every other time just after an acknowledgement."""
+    """Return after how many log entries the power goes: anywhere, every other time just after an acknowledgement."""
     if number % 2:
         return chance.randrange(1, len(entries) + 1)
     size = chance.choice(acks).log_size

@@ -12,13 +12,20 @@ from kiosk.journal import schema
 from kiosk.journal.encoding import Row, chain, encode, head_message, kind_of
 from kiosk.journal.faults import translate, translate_os
 from kiosk.journal.keys import SigningKey, sync_directory
+from kiosk.journal.queries import place
 from kiosk.model.facts import Fact
 
 #: Adds one `Row`.
-INSERT = "INSERT INTO facts (place, kind, row, hash, signature) VALUES ((? << 32) + ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO facts (place, epoch, seq, kind, row, hash, signature) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 #: How long a writer waits for a stranger's lock, milliseconds.
 _BUSY_MS = 2_000
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Add rows within the caller's transaction."""
+    for row in rows:
+        connection.execute(_INSERT, (place(row.epoch, row.seq), *row))
 
 
 def signed_row(fact: Fact, previous: bytes, key: SigningKey) -> Row:
@@ -57,7 +64,7 @@ def build(path: Path, rows: Sequence[Row], source: Path | None = None) -> None:
         schema.migrate(connection, schema.version_of(connection, part) if source is not None else 0)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(INSERT, rows)
+        insert(connection, rows)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.close()

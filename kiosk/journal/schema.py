@@ -26,9 +26,9 @@ APPLICATION_ID = 0x6B696F73
 
 _V1 = """
 CREATE TABLE facts (
-    place     INTEGER PRIMARY KEY CHECK (place > 4294967296),
-    epoch     INTEGER GENERATED ALWAYS AS (place >> 32) VIRTUAL,
-    seq       INTEGER GENERATED ALWAYS AS (place & 4294967295) VIRTUAL,
+    place     INTEGER PRIMARY KEY CHECK (place = (epoch << 32) + seq),
+    epoch     INTEGER NOT NULL CHECK (epoch >= 1),
+    seq       INTEGER NOT NULL CHECK (seq BETWEEN 1 AND 4294967295),
     kind      TEXT    NOT NULL,
     row       BLOB    NOT NULL,
     hash      BLOB    NOT NULL CHECK (length(hash) = 32),

@@ -25,7 +25,7 @@ from kiosk.journal import schema
 from kiosk.journal.ballast import BALLAST_BYTES, RESERVE_BYTES, Ballast
 from kiosk.journal.encoding import ROOT_HASH, Row, chain, encode, head_message, kind_of
 from kiosk.journal.faults import primary, translate
-from kiosk.journal.files import INSERT, build, connect, signed_row
+from kiosk.journal.files import build, connect, insert, signed_row
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.lock import WriterLock
 from kiosk.journal.queries import facts_of, rows_after, rows_before
@@ -242,8 +242,7 @@ class Journal:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            for row in rows:
-                execute(INSERT, row)
+            insert(self._connection, rows)
             execute("COMMIT")
         except sqlite3.Error as error:
             told = translate(error, self.path, "committing facts")

@@ -14,7 +14,9 @@ from kiosk.model.facts import Digests, Stamp
 from kiosk.model.instant import Instant
 
 
-def stamp_at(second: int = 0, *, session: str = "s-1", boot: str = "boot-1", date: dt.date = dt.date(2026, 3, 9)) -> Stamp:
+def stamp_at(
+    second: int = 0, *, session: str = "s-1", boot: str = "boot-1", date: dt.date = dt.date(2026, 3, 9)
+) -> Stamp:
     """An example stamp, `second` seconds after an example start."""
     ns = second * 1_000_000_000
     return Stamp(

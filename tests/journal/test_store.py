@@ -69,7 +69,9 @@ def test_each_commit_is_one_transaction(journal: Journal, stamp: Stamp) -> None:
     assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(bodies=st.lists(any_body, min_size=1, max_size=5))
 def test_any_sequence_of_bodies_comes_back_unchanged(journal: Journal, stamp: Stamp, bodies: list[AnyBody]) -> None:
     seq = journal.seq
@@ -84,10 +86,10 @@ def test_any_sequence_of_bodies_comes_back_unchanged(journal: Journal, stamp: St
     [
         "UPDATE facts SET kind = 'x'",
         "DELETE FROM facts",
-        "INSERT OR REPLACE INTO facts (place, kind, row, hash) VALUES (4294967297, 'x', x'00', zeroblob(32))",
-        "INSERT INTO facts (place, kind, row, hash) VALUES (1, 'x', x'00', zeroblob(32))",
-        "INSERT INTO facts (place, kind, row, hash) VALUES (4294967299, 'x', x'00', zeroblob(31))",
-        "INSERT INTO facts (place, kind, row, hash) VALUES (4294967299, 'x', 'text', zeroblob(32))",
+        "REPLACE INTO facts (place, epoch, seq, kind, row, hash) VALUES (4294967297, 1, 1, 'x', x'00', zeroblob(32))",
+        "INSERT INTO facts (place, epoch, seq, kind, row, hash) VALUES (7, 1, 2, 'x', x'00', zeroblob(32))",
+        "INSERT INTO facts (place, epoch, seq, kind, row, hash) VALUES (4294967298, 1, 2, 'x', x'00', zeroblob(31))",
+        "INSERT INTO facts (place, epoch, seq, kind, row, hash) VALUES (4294967298, 1, 2, 'x', 'text', zeroblob(32))",
     ],
 )
 def test_the_table_of_facts_only_ever_grows(journal: Journal, path: Path, statement: str) -> None:
@@ -135,16 +137,19 @@ def test_a_making_that_was_cut_off_leaves_no_journal_and_does_not_hinder_the_nex
     def cut(*_: object) -> None:
         raise OSError(5, "power gone")
 
-    with monkeypatch.context() as patched, pytest.raises(JournalError):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", cut)
-        new_journal(path, key, stamp)
+        with pytest.raises(JournalError):
+            new_journal(path, key, stamp)
     assert not path.exists()
     path.with_name("journal.db.new").write_bytes(b"half a journal")
     new_journal(path, key, stamp).close()
 
 
 @pytest.mark.parametrize(("kiosk", "realm"), [("k07", "demo"), ("K07", "play"), ("", "demo")])
-def test_a_journal_needs_a_kiosk_id_and_a_realm(path: Path, key: SigningKey, stamp: Stamp, kiosk: str, realm: str) -> None:
+def test_a_journal_needs_a_kiosk_id_and_a_realm(
+    path: Path, key: SigningKey, stamp: Stamp, kiosk: str, realm: str
+) -> None:
     with pytest.raises(JournalError):
         Journal.create(path, kiosk=kiosk, realm=realm, key=key, stamp=stamp)
     assert not path.exists()

@@ -174,7 +174,9 @@ class Catalogue:
         first = self._languages[FIRST]
         found = []
         for language in self._languages.values():
-            found += [f"{language.tag}: {message} is missing" for message in first.texts if message not in language.texts]
+            found += [
+                f"{language.tag}: {message} is missing" for message in first.texts if message not in language.texts
+            ]
             for message, template in language.texts.items():
                 if message in first.texts and _fields(template) != _fields(first.texts[message]):
                     found.append(f"{language.tag}: {message} has other parameters than in {FIRST}")
@@ -205,7 +207,9 @@ class Catalogue:
 
 def pseudo_language(first: Language) -> Language:
     """Make the language that is 40 % longer and full of accents, with every parameter left in its place."""
-    return Language(PSEUDO, first.locale, first.plural, {message: _pseudo(told) for message, told in first.texts.items()})
+    return Language(
+        PSEUDO, first.locale, first.plural, {message: _pseudo(told) for message, told in first.texts.items()}
+    )
 
 
 def _pseudo(template: str | tuple[str, ...]) -> str | tuple[str, ...]:

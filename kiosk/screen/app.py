@@ -7,6 +7,7 @@ reload, a double tap or a second tab can never act twice.  Without scripts the s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,14 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.responses import StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -39,8 +46,11 @@ HERE = Path(__file__).parent
 class Screen:
     """Draws snapshots and passes intents on.  Holds the door's key, the templates and no state of a session."""
 
-    def __init__(self, desk: Desk, catalogue: Catalogue, door: Door, settings: ScreenSettings) -> None:
+    def __init__(
+        self, desk: Desk, catalogue: Catalogue, door: Door, settings: ScreenSettings, now_ns: Callable[[], int]
+    ) -> None:
         self.desk = desk
+        self.now_ns = now_ns
         self.catalogue = catalogue
         self.door = door
         self.settings = settings
@@ -60,7 +70,7 @@ class Screen:
 
     def view(self) -> View:
         """The latest snapshot in words."""
-        return View(self.snapshot(), self.catalogue, key=self.door.key)
+        return View(self.snapshot(), self.catalogue, key=self.door.key, now_ns=self.now_ns())
 
     def drawn(self) -> tuple[str, dict[str, object]]:
         """The present screen as an event: its id, and what the page swaps in."""
@@ -138,11 +148,16 @@ def build(
     token: str,
     settings: ScreenSettings | None = None,
     verify: Callable[[str], Verdict] | None = None,
+    now_ns: Callable[[], int] = time.monotonic_ns,
 ) -> Starlette:
-    """Make the application.  `token` opens the start address ``/?token=…``; `verify` checks a receipt's QR text."""
+    """Make the application.
+
+    `token` opens the start address ``/?token=…``; `verify` checks a receipt's QR text; `now_ns` is the monotonic clock
+    that `Snapshot.published_ns` was read from.
+    """
     settings = settings or ScreenSettings()
     door = Door(token)
-    screen = Screen(desk, catalogue, door, settings)
+    screen = Screen(desk, catalogue, door, settings, now_ns)
     health = HealthPage(desk.board, catalogue, screen.templates, screen.snapshot)
     checking = VerifyPage(verify, catalogue, screen.templates, screen.snapshot)
     return Starlette(

@@ -46,7 +46,7 @@ class HealthPage:
         words = _Words(self._catalogue, request, shot)
         health = self._board.health()
         page = self._templates.get_template("health.html")
-        return HTMLResponse(page.render(t=words.t, language=words.language, s=shot, health=health))
+        return HTMLResponse(page.render(t=words.t, known=words.known, language=words.language, s=shot, health=health))
 
     async def data(self, _: Request) -> Response:
         """The same as JSON; 503 while nothing is known or something is at fault."""

@@ -19,7 +19,7 @@ GRACE_S = 1
 
 
 class ScreenServer:
-    """Owns the listening socket and the thread.  `start` returns when the port is open, `stop` when the thread ended."""
+    """Owns the listening socket and the thread.  `start` returns when the port is open, `stop` when it is shut."""
 
     def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._app = app

@@ -6,10 +6,8 @@ and it draws every allowed one that a person could need, so that nobody is left 
 
 from __future__ import annotations
 
-import time
-
 import msgspec
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from kiosk.core.snapshot import Snapshot
 from kiosk.model.money import Money
@@ -21,30 +19,45 @@ SCREENS = (
     "returning", "stopping", "timed_out", "settling", "receipting", "thanking", "resuming", "out_of_service",
 )  # fmt: skip
 
-#: The row of buttons: (intent, look), from left to right; the last one is the way on.
+#: The row of buttons: (intent, look), from left to right; the last one is the way on.  An intent that is allowed and
+#: stands in no list is drawn at the left.
 ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "idle": (("begin", "primary"),),
-    "entering": (("cancel", "plain"), ("back", "plain")),
-    "looking_up": (("cancel", "plain"), ("back", "plain")),
-    "notice": (("cancel", "plain"), ("back", "plain"), ("begin", "plain"), ("dismiss", "primary")),
+    "entering": (("back", "plain"),),
+    "looking_up": (("cancel", "plain"),),
+    "notice": (("begin", "plain"), ("add_another", "plain"), ("dismiss", "primary")),
     "reviewing": (("cancel", "plain"), ("back", "plain"), ("add_another", "plain"), ("pay", "primary")),
     "consenting": (("cancel", "plain"), ("back", "plain"), ("accept_conditions", "primary")),
     "accepting": (("back", "plain"), ("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
-    "note_held": (("cancel", "plain"), ("finish", "plain"), ("decline_excess", "plain"), ("agree_excess", "primary")),
-    "stopping": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
-    "timed_out": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "plain"), ("more_time", "primary")),
+    "note_held": (("cancel", "plain"), ("decline_excess", "plain"), ("agree_excess", "primary")),
+    "stopping": (("finish", "plain"), ("keep_paying", "primary")),
+    "timed_out": (("cancel", "plain"), ("finish", "plain"), ("more_time", "primary")),
     "receipting": (("dismiss", "primary"),),
-    "thanking": (("dismiss", "primary"),),
-    "resuming": (("cancel", "plain"), ("finish", "plain"), ("keep_paying", "primary")),
+    "thanking": (("begin", "plain"), ("dismiss", "primary")),
+    "resuming": (("finish", "plain"), ("keep_paying", "primary")),
     "out_of_service": (("finish", "plain"), ("dismiss", "primary")),
 }
 
-#: Intents that have a place of their own on the screen and never stand in the row.
-ELSEWHERE = {"language", "enter_number", "remove_invoice", "more_time"}
+#: Intents with a place of their own on the screen.
+ELSEWHERE = {"language", "enter_number", "remove_invoice"}
+#: (screen, intent) that does the same as a button of that screen, so that it needs no second one: (…, that button).
+SAME_AS = {
+    ("entering", "cancel"): "back",
+    ("notice", "back"): "dismiss",
+    ("notice", "cancel"): "dismiss",
+    ("accepting", "finish"): "cancel",
+    ("note_held", "finish"): "cancel",
+    ("note_held", "cancel"): "decline_excess",
+    ("stopping", "cancel"): "finish",
+    ("stopping", "more_time"): "keep_paying",
+    ("timed_out", "keep_paying"): "more_time",
+    ("timed_out", "finish"): "cancel",
+    ("resuming", "cancel"): "finish",
+}
+#: Screens on which a note moves for a second or two: buttons that come and go would only be hit by mistake.
+MOVING = {"stacking", "returning"}
 #: Sums of a slip that the screen names, in order.
 SUMS = ("due", "already_paid", "tender", "applied", "overpayment", "remaining", "pending")
-#: How long before its end a screen asks whether more time is needed (WCAG 2.2.1: at least 20 s to answer).
-ASK_MS = 20_000
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -59,14 +72,14 @@ class Action(msgspec.Struct, frozen=True):
 class View:
     """A snapshot in words, for the templates."""
 
-    def __init__(self, snapshot: Snapshot, catalogue: Catalogue, *, key: str = "", now_ns: int | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, catalogue: Catalogue, *, key: str = "", now_ns: int) -> None:
         self.snapshot = snapshot
         self.catalogue = catalogue
         self.language = snapshot.language
         #: What a form must carry to be taken for one of ours.
         self.key = key
         self.screen = snapshot.screen if snapshot.screen in SCREENS else "out_of_service"
-        self.ends_in_ms = remaining_ms(snapshot, time.monotonic_ns() if now_ns is None else now_ns)
+        self.ends_in_ms = remaining_ms(snapshot, now_ns)
 
     @property
     def event_id(self) -> str:
@@ -103,16 +116,6 @@ class View:
         return self.catalogue.moment(self.snapshot.data_as_of, self.language)
 
     @property
-    def asks_for_time(self) -> bool:
-        """Whether this screen may put up the question for more time."""
-        return self.allows("more_time") and self.ends_in_ms is not None and self.screen != "timed_out"
-
-    @property
-    def time_is_short(self) -> bool:
-        """Whether that question is due at this very moment."""
-        return self.asks_for_time and self.ends_in_ms is not None and self.ends_in_ms <= ASK_MS
-
-    @property
     def seconds_left(self) -> Markup:
         """The countdown, with the number where the page can find it."""
         seconds = "" if self.ends_in_ms is None else str(-(-self.ends_in_ms // 1000))
@@ -139,21 +142,23 @@ class View:
     @property
     def actions(self) -> tuple[Action, ...]:
         """The row of buttons."""
-        planned = [pair for pair in ROWS.get(self.screen, ()) if self.allows(pair[0])]
-        names = {intent for intent, _ in planned}
-        planned += [(intent, "plain") for intent in self.snapshot.allowed if intent not in names | ELSEWHERE]
-        if self.screen == "timed_out" and self.allows("more_time"):
-            planned = [pair for pair in planned if pair[0] != "more_time"] + [("more_time", "primary")]
-        drawn = {intent for intent, _ in planned}
-        # With credit, Cancel asks first and Finish does not: one way to stop is enough, and it is the one that asks.
-        if self.screen in ("accepting", "note_held") and self.snapshot.inserted and {"cancel", "finish"} <= drawn:
-            planned = [pair for pair in planned if pair[0] != "finish"]
-        return tuple(Action(intent, self._label(intent), look) for intent, look in planned)
+        if self.screen in MOVING:
+            return ()
+        allowed = self.snapshot.allowed
+        wanted = {
+            intent
+            for intent in allowed
+            if intent not in ELSEWHERE and SAME_AS.get((self.screen, intent)) not in allowed
+        }
+        planned = [pair for pair in ROWS.get(self.screen, ()) if pair[0] in wanted]
+        placed = {intent for intent, _ in planned}
+        further = [(intent, "plain") for intent in allowed if intent in wanted - placed]
+        return tuple(Action(intent, self._label(intent), look) for intent, look in [*further, *planned])
 
     def _label(self, intent: str) -> str:
         if intent == "pay":
             return self.t("button.pay", due=self.snapshot.due)
-        if intent == "begin" and self.screen != "idle":
+        if (intent == "begin" and self.screen != "idle") or (intent == "add_another" and self.screen == "notice"):
             return self.t("button.begin_again")
         if intent == "cancel" and self.snapshot.inserted:
             return self.t("button.cancel_paying")
@@ -193,11 +198,6 @@ class View:
             parts.append(self.t(f"screen.receipting.state.{slip_state(shot.slips[0].state)}"))
         parts += [self.say(told) for told in shot.messages]
         return ". ".join(part.rstrip(".") for part in parts) + "."
-
-    def with_field(self, message: str, name: str, markup: Markup, **params: Parameter) -> Markup:
-        """A text in which one parameter is marked up (an amount in bold)."""
-        before, _, after = self.t(message, **{name: "\0"}, **params).partition("\0")
-        return Markup("{}{}{}").format(escape(before), markup, escape(after))
 
 
 def slip_state(state: str) -> str:

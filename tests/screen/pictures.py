@@ -26,9 +26,17 @@ CITATION = InvoiceView(
     number="26000417",
     lines=(
         LineView(
-            text("component.fine"), usd(4500), text("fee.base.offence", offence=3, window="365"), "Example City Code 10-4-2"
+            text("component.fine"),
+            usd(4500),
+            text("fee.base.expired_meter", code="01", offence=3),
+            "Example City Code 10-4-2",
         ),
-        LineView(text("component.late_fee"), usd(500), text("fee.late.step", days=7), "Example City Code 10-4-9"),
+        LineView(
+            text("component.late_fee"),
+            usd(500),
+            text("fee.late.step", days=7, since_date="2026-03-10"),
+            "Example City Code 10-4-9",
+        ),
     ),
     already_paid=usd(0),
     due=usd(5000),
@@ -38,7 +46,7 @@ CITATION = InvoiceView(
 WATER = InvoiceView(
     service=text("service.water_bill"),
     number="0212345678",
-    lines=(LineView(text("component.usage"), usd(8317), text("component.usage")),),
+    lines=(LineView(text("component.usage"), usd(8317), text("fee.base.water")),),
     already_paid=usd(2000),
     due=usd(6317),
     issued_date="2026-02-25",
@@ -93,30 +101,35 @@ def _with(**changes: object) -> Snapshot:
 _CART = {"cart": (CITATION, WATER), "due": usd(11317), "remaining": usd(11317)}
 _PAYING = {**_CART, "inserted": usd(6000), "remaining": usd(5317), "notes_accepted": NOTES}
 
+NOTICE_ALLOWS = ("add_another", "back", "cancel", "dismiss", "enter_number", "language")
+
 #: Every screen the kernel names, some in several forms.
 PICTURES: dict[str, Snapshot] = {
     "idle": PLAIN,
     "idle_partly": _with(messages=(text("message.paper_out"),), time_unsure=True),
-    "entering": _with(screen="entering", allowed=("enter_number", "back", "language"), ends_in_ms=60_000),
-    "looking_up": _with(screen="looking_up", allowed=("cancel",)),
+    "entering": _with(screen="entering", allowed=("back", "cancel", "enter_number", "language"), ends_in_ms=60_000),
+    "looking_up": _with(screen="looking_up", allowed=("cancel", "language")),
     "notice": _with(
-        screen="notice", messages=(text("notice.not_found"),), allowed=("begin", "dismiss", "language"), ends_in_ms=30_000
+        screen="notice",
+        messages=(text("notice.not_found", as_of_date="2026-03-14"),),
+        allowed=NOTICE_ALLOWS,
+        ends_in_ms=30_000,
     ),
     "notice_state": _with(
-        screen="notice", messages=(text("notice.not_payable_here", state="in_court"),), allowed=("dismiss", "language")
+        screen="notice", messages=(text("refused.state.in_court", number="26000417"),), allowed=("dismiss", "language")
     ),
     "reviewing": _with(
         screen="reviewing",
         cart=(CITATION,),
         due=usd(5000),
         remaining=usd(5000),
-        allowed=("pay", "add_another", "remove_invoice", "cancel", "language", "more_time"),
+        allowed=("add_another", "cancel", "enter_number", "language", "pay", "remove_invoice"),
         ends_in_ms=60_000,
     ),
     "reviewing_several": _with(
         screen="reviewing",
         **_CART,
-        allowed=("pay", "add_another", "remove_invoice", "cancel", "language", "more_time"),
+        allowed=("add_another", "cancel", "enter_number", "language", "pay", "remove_invoice"),
         ends_in_ms=60_000,
     ),
     "consenting": _with(
@@ -129,17 +142,20 @@ PICTURES: dict[str, Snapshot] = {
                 "condition.no_change",
                 "condition.excess_credit",
                 "condition.shortage_partial",
-                "condition.appeal.pay_blocks_appeal",
+                "condition.pay_blocks_appeal",
             )
         ),
         no_paper=True,
-        allowed=("accept_conditions", "back", "language"),
+        allowed=("accept_conditions", "back", "cancel", "language"),
         ends_in_ms=60_000,
     ),
-    "accepting_empty": _with(screen="accepting", **_CART, allowed=("cancel", "language"), ends_in_ms=60_000),
+    "accepting_empty": _with(screen="accepting", **_CART, allowed=("cancel", "finish", "language"), ends_in_ms=60_000),
     "accepting": _with(screen="accepting", **_PAYING, allowed=("finish", "cancel", "language")),
     "accepting_refused": _with(
-        screen="accepting", **_PAYING, messages=(text("message.note_rejected"),), allowed=("finish", "cancel", "language")
+        screen="accepting",
+        **_PAYING,
+        messages=(text("message.note_rejected.unread"),),
+        allowed=("finish", "cancel", "language"),
     ),
     "accepting_jam": _with(
         screen="accepting",
@@ -147,21 +163,33 @@ PICTURES: dict[str, Snapshot] = {
         messages=(text("message.jam"),),
         allowed=("finish", "cancel"),
     ),
-    "note_held": _with(screen="note_held", **_PAYING, note=usd(2000), allowed=()),
+    "note_held": _with(screen="note_held", **_PAYING, note=usd(2000), allowed=("cancel", "finish", "language")),
     "note_held_excess": _with(
         screen="note_held",
         **{**_PAYING, "inserted": usd(10000), "remaining": usd(1317)},
         note=usd(2000),
         note_excess=usd(683),
-        allowed=("agree_excess", "decline_excess", "language"),
+        allowed=("agree_excess", "cancel", "decline_excess", "finish", "language"),
         ends_in_ms=30_000,
     ),
-    "stacking": _with(screen="stacking", **_PAYING, note=usd(2000), allowed=()),
-    "returning": _with(screen="returning", **_PAYING, note=usd(2000), allowed=()),
-    "stopping": _with(screen="stopping", **_PAYING, allowed=("keep_paying", "finish", "language"), ends_in_ms=60_000),
-    "timed_out": _with(screen="timed_out", **_PAYING, allowed=("more_time", "finish"), ends_in_ms=20_000),
+    "stacking": _with(screen="stacking", **_PAYING, note=usd(2000), allowed=("cancel", "finish", "language")),
+    "returning": _with(screen="returning", **_PAYING, note=usd(2000), allowed=("cancel", "finish", "language")),
+    "stopping": _with(
+        screen="stopping",
+        **_PAYING,
+        allowed=("cancel", "finish", "keep_paying", "language", "more_time"),
+        ends_in_ms=20_000,
+    ),
+    "timed_out": _with(
+        screen="timed_out",
+        **_PAYING,
+        allowed=("cancel", "finish", "keep_paying", "language", "more_time"),
+        ends_in_ms=20_000,
+    ),
     "settling": _with(screen="settling", **_PAYING, allowed=()),
-    "receipting": _with(screen="receipting", slips=(SLIP,), inserted=usd(12000), due=usd(11317), ends_in_ms=20_000, allowed=()),
+    "receipting": _with(
+        screen="receipting", slips=(SLIP,), inserted=usd(12000), due=usd(11317), ends_in_ms=20_000, allowed=()
+    ),
     "receipting_dropped": _with(
         screen="receipting",
         slips=(msgspec.structs.replace(SLIP, state="dropped", kind="credit"),),
@@ -169,9 +197,17 @@ PICTURES: dict[str, Snapshot] = {
         allowed=("dismiss",),
     ),
     "thanking": _with(
-        screen="thanking", slips=(msgspec.structs.replace(SLIP, state="printed"),), allowed=("dismiss",), ends_in_ms=10_000
+        screen="thanking",
+        slips=(msgspec.structs.replace(SLIP, state="printed"),),
+        allowed=("dismiss",),
+        ends_in_ms=10_000,
     ),
-    "resuming": _with(screen="resuming", **_PAYING, messages=(text("message.interrupted"),), allowed=("keep_paying", "finish")),
+    "resuming": _with(
+        screen="resuming",
+        **_PAYING,
+        messages=(text("message.interrupted"),),
+        allowed=("cancel", "finish", "keep_paying", "language"),
+    ),
     "out_of_service": _with(screen="out_of_service", messages=(text("out.acceptor"), text("out.no_data")), allowed=()),
     "unknown": _with(screen="a_screen_of_next_year", messages=(text("out.starting"),), allowed=()),
 }

@@ -2,7 +2,7 @@
 // beeps. It works out no amount and keeps no state of the checkout: whatever it shows about money came in one piece
 // from the server, and a button says in which session and step it was drawn.
 
-const ASK_MS = 20000;      // the question for more time comes this long before the end (WCAG 2.2.1)
+const ASK_MS = 20000;      // a question that ends by itself is heard when this much is left (WCAG 2.2.1)
 const LOST_MS = 13000;     // two missed beats and a bit: the stream is dead
 const ALIVE_MS = 5000;     // heartbeat to the server
 
@@ -23,7 +23,6 @@ function draw(told) {
   const before = shown;
   const focused = document.activeElement && document.activeElement.id;
   const typed = document.getElementById("digits");
-  const wasAsking = before.querySelector("dialog[open]") !== null;
   const mould = document.createElement("template");
   mould.innerHTML = told.html.trim();
   const next = mould.content.firstElementChild;
@@ -38,9 +37,9 @@ function draw(told) {
   if (say.textContent !== told.announcement) say.textContent = told.announcement;
   const digits = document.getElementById("digits");
   if (digits && typed && same && next.dataset.step === before.dataset.step) digits.value = typed.value;
-  takeTime(wasAsking && same);
+  takeTime(asked && same);
   const again = same && focused ? document.getElementById(focused) : null;
-  if (!document.querySelector("dialog[open]")) (again || digits || document.getElementById("title") || next).focus({ preventScroll: true });
+  (again || digits || document.getElementById("title") || next).focus({ preventScroll: true });
   document.getElementById("main").scrollTop = scrolled;
   further();
 }
@@ -65,13 +64,10 @@ addEventListener("resize", further);
 
 // --- time ------------------------------------------------------------------------------------------------------
 
-function takeTime(wasAsking) {
+function takeTime(rung) {
   const ends = shown.dataset.ends;
   endsAt = ends === undefined ? null : performance.now() + Number(ends);
-  asked = wasAsking;
-  const dialog = document.getElementById("more-time");
-  if (dialog && dialog.open) { dialog.close(); }   // drawn open for pages without scripts
-  if (shown.dataset.screen === "timed_out" && !asked) { asked = true; beep(); ring(document.getElementById("title").textContent); }
+  asked = rung;
   tick();
 }
 
@@ -79,12 +75,13 @@ function tick() {
   if (endsAt === null) return;
   const left = Math.max(0, endsAt - performance.now());
   const seconds = String(Math.ceil(left / 1000));
-  for (const place of shown.querySelectorAll("[data-seconds]")) if (place.textContent !== seconds) place.textContent = seconds;
-  const dialog = document.getElementById("more-time");
-  if (dialog && left <= ASK_MS && !dialog.open) {
-    dialog.showModal();
-    dialog.querySelector("button").focus();
-    if (!asked) { asked = true; beep(); ring(dialog.querySelector("h2").textContent); }
+  const places = shown.querySelectorAll("[data-seconds]");
+  for (const place of places) if (place.textContent !== seconds) place.textContent = seconds;
+  // A screen that shows the time left asks a question: it is heard as well as seen.
+  if (places.length && left <= ASK_MS && !asked) {
+    asked = true;
+    beep();
+    ring(document.getElementById("title").textContent);
   }
 }
 
@@ -142,8 +139,7 @@ async function post(fields) {
 // --- keys ------------------------------------------------------------------------------------------------------
 
 function choices() {
-  const room = document.querySelector("dialog[open]") || shown;
-  return [...room.querySelectorAll("button, #digits")].filter((one) => !one.disabled && one.offsetParent !== null);
+  return [...shown.querySelectorAll("button, #digits")].filter((one) => !one.disabled && one.offsetParent !== null);
 }
 
 function move(by) {
@@ -164,10 +160,9 @@ function leave() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const digits = document.getElementById("digits");
-  const typing = digits && !document.querySelector("dialog[open]");
   const onButton = document.activeElement instanceof HTMLButtonElement;
-  if (event.key === "Escape") { event.preventDefault(); if (!document.querySelector("dialog[open]")) leave(); return; }
-  if (typing) {
+  if (event.key === "Escape") { event.preventDefault(); leave(); return; }
+  if (digits) {
     if (document.activeElement === digits) return;            // the field does the rest, Enter submits its form
     if (/^[0-9A-Za-z-]$/.test(event.key)) { event.preventDefault(); digits.focus(); type(event.key); }
     else if (event.key === "Backspace") { event.preventDefault(); type(null); }
@@ -201,7 +196,6 @@ document.addEventListener("click", (event) => {
 document.addEventListener("invalid", (event) => event.preventDefault(), { capture: true });
 document.addEventListener("contextmenu", (event) => event.preventDefault());
 document.addEventListener("dragstart", (event) => event.preventDefault());
-document.addEventListener("cancel", (event) => event.preventDefault(), { capture: true });
 
 // --- the line to the server ----------------------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ class HostLine:
                 code, raw = self._request
                 self._request = None
                 same = frame.raw == raw
-                if same and is_query(code):
+                if same and is_query(code) and not self.proved:
                     self.echo = self.proved = True
                     out.append(Answer(code, None))
                     continue

@@ -5,8 +5,8 @@ barrier → printed:
 
 * *preflight* asks all four real-time states; only ``ok`` and ``near_end`` let a job on.  `PrintReady` then waits for
   `Confirm`, because `PrintStarted` is committed before the first byte; a late Confirm is preceded by a second look.
-* *sending* hands out whole commands in bounded chunks, the next one when the last has left; status is asked only
-  between commands.
+* *sending* hands out whole commands in bounded chunks, each followed by a checkpoint, and never more of them than the
+  printer's buffer holds; status is asked only between commands.
 * *barrier* is a question that the printer answers in its turn, which proves that everything before it was consumed.
 
 Rules that must stay true: after Confirm every way out but an answered barrier is `PrintUnknown`, once; nothing is
@@ -215,11 +215,11 @@ class EscPosPrinter:
             match concern:
                 case Looked(state=state, asked=asked):
                     self._judge(state, asked, now)
-                case Queued(byte=byte) if barrier is not None and not barrier.mark:
+                case Queued(byte=byte) if job is not None and job.awaits_queued:
                     if condition.paper_is_out(byte):  # a clone that goes on without paper has printed on nothing
-                        self._end_unknown(barrier, "paper_out", now)
-                    else:
-                        self._passed(barrier, now)
+                        self._end_unknown(job, "paper_out", now)
+                    elif not job.checkpoint_answered(now):
+                        self._passed(job, now)
                 case Block(head=0x37, body=body) if barrier and barrier.mark and body == b"\x22" + barrier.mark:
                     self._passed(barrier, now)
                 case Queued(byte=byte):
@@ -273,12 +273,17 @@ class EscPosPrinter:
             self._send_on(job, now)
 
     def _send_on(self, job: PrintJob, now: int) -> None:
-        """Hand out the next chunk once the last has left; after the last one, the barrier."""
+        """Hand out chunks while the line takes them and the printer has room; after the last one, the barrier."""
+        options = self._options
         if self._line.written.waits("job"):
             return
-        chunk = job.next_chunk(self._options.chunk_bytes)
-        if chunk:
-            self._line.write(chunk, "job")
+        if not job.handed_out:
+            if job.has_room(options.chunk_bytes, options.profile.window_bytes if self._line.readable else 0):
+                chunk = job.next_chunk(options.chunk_bytes)
+                self._line.write(chunk, "job")
+                if self._line.readable and options.profile.window_bytes and not job.handed_out:
+                    job.checkpoint_asked(len(chunk))
+                    self._line.write(esc.ASK_QUEUED_PAPER)
         elif not self._line.readable:
             self._end_unknown(job, "no_read_back", now)
         elif self._options.profile.completion_id:

@@ -306,7 +306,8 @@ def test_paper_out_while_sending_stops_the_rest() -> None:
     bench = printed_at_leisure(chunk_bytes=64)
     bench.takes_bytes = False
     bench.say(Confirm(bench.ready()))
-    first = bench.writes[-1]
+    first, checkpoint = bench.writes[-2:]
+    assert checkpoint == esc.ASK_QUEUED_PAPER
     bench.run(1)
     bench.hear(PAPER_OUT)
     (unknown,) = bench.of(PrintUnknown)
@@ -339,7 +340,7 @@ def test_an_answer_to_an_old_barrier_never_passes_for_a_new_one() -> None:
     bench.say(Confirm(bench.ready()))
     bench.run(20)
     assert bench.of(PrintUnknown)
-    bench.say(Print("J2", SLIP))
+    bench.say(Print("J2", Slip((Words("Short"),))))
     bench.run(1)
     assert not [ready for ready in bench.of(PrintReady) if ready.job == "J2"], "the queue is not settled"
     tries = len(bench.writes)
@@ -358,7 +359,7 @@ def test_an_answer_to_an_old_barrier_never_passes_for_a_new_one() -> None:
 def test_a_line_that_fails_while_sending_ends_the_job_unknown(event: Any, reason: str) -> None:
     bench = printed_at_leisure()
     stop_sending(bench)
-    handed = len(bench.writes[-1])
+    handed = len(bench.writes[-2])
     bench.port(event)
     (unknown,) = bench.of(PrintUnknown)
     assert (unknown.job, unknown.reason, unknown.sent) == ("J1", reason, handed)
@@ -572,3 +573,29 @@ def test_answers_that_come_after_the_silence_do_not_pass_for_fresh_ones() -> Non
     bench.hear(OK)
     assert not bench.of(PrintReady)
     assert bench.of(PrintHeld) == [PrintHeld("J1", "unknown")]
+
+
+def test_no_more_than_the_window_is_out_without_the_printers_answer() -> None:
+    bench = printed_at_leisure(chunk_bytes=100, profile=Profile(window_bytes=300))
+    bench.answers_queue = False
+    before = len(bench.writes)
+    bench.say(Confirm(bench.ready()))
+    sizes = [len(data) for data in bench.writes[before:] if data != esc.ASK_QUEUED_PAPER]
+    assert 100 < sum(sizes) <= 300
+    bench.hear(b"\x00")
+    more = [len(data) for data in bench.writes[before:] if data != esc.ASK_QUEUED_PAPER]
+    assert len(more) == len(sizes) + 1, "one answer, one more chunk"
+    bench.run(11)
+    assert [event.reason for event in bench.of(PrintUnknown)] == ["stalled"]
+
+
+def test_answers_to_checkpoints_are_no_barrier() -> None:
+    bench = printed_at_leisure(chunk_bytes=600)
+    bench.answers_queue = False
+    bench.say(Confirm(bench.ready()))
+    answered = 0
+    while not bench.of(Printed):
+        assert answered < bench.writes.count(esc.ASK_QUEUED_PAPER), "an answer is missing"
+        bench.hear(b"\x00")
+        answered += 1
+    assert answered == bench.writes.count(esc.ASK_QUEUED_PAPER) >= 3

@@ -1,6 +1,13 @@
-"""One print job on its way through preflight, ready, (recheck,) sending and barrier (devices sheet §1.5)."""
+"""One print job on its way through preflight, ready, (recheck,) sending and barrier (devices sheet §1.5).
+
+A checkpoint is a queued question after a chunk.  Only a few chunks are out without an answer, so the printer's receive
+buffer never fills: status questions and the clearing of the buffer always get through, also when the paper ends in
+the middle, and a model that cannot clear its buffer holds no more than those few chunks of an old receipt.
+"""
 
 from __future__ import annotations
+
+from collections import deque
 
 from kiosk.protocols.escpos.setting import PrintStream
 
@@ -34,6 +41,8 @@ class PrintJob:
         #: Mark of the completion id; empty where the queued status is the barrier.
         self.mark = b""
         self._next = 0
+        #: Sizes of the chunks whose checkpoints the printer has not answered, oldest first.
+        self._unproved: deque[int] = deque()
 
     @property
     def confirmed(self) -> bool:
@@ -43,6 +52,38 @@ class PrintJob:
     def start(self, now: int) -> None:
         """Begin to send."""
         self.phase, self.limit = "sending", now + STALL
+
+    @property
+    def handed_out(self) -> bool:
+        """Every command has been handed to the line."""
+        return self._next == len(self.stream.commands)
+
+    @property
+    def unproved(self) -> bool:
+        """The printer has not yet answered every checkpoint."""
+        return bool(self._unproved)
+
+    @property
+    def awaits_queued(self) -> bool:
+        """An answer to ``1D 72 01`` is wanted: for a checkpoint, or for the barrier where it is one."""
+        return self.unproved or (self.phase == "barrier" and not self.mark)
+
+    def has_room(self, most: int, window: int) -> bool:
+        """Tell whether a chunk may follow without filling the printer's receive buffer; 0 is a window without end."""
+        return not self._unproved or not window or sum(self._unproved) + most <= window
+
+    def checkpoint_asked(self, count: int) -> None:
+        """A queued question follows the `count` bytes just handed out."""
+        self._unproved.append(count)
+
+    def checkpoint_answered(self, now: int) -> bool:
+        """The printer has consumed the oldest unproved chunk; False where none was open."""
+        if not self._unproved:
+            return False
+        self._unproved.popleft()
+        if self.phase == "sending":
+            self.limit = now + STALL
+        return True
 
     def next_chunk(self, most: int) -> bytes:
         """Take whole commands of at most `most` bytes together, or one longer command; empty at the end."""

@@ -51,6 +51,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     native_codes: bool = True
     #: Most rows in one raster block; clones take 256.
     raster_rows: Annotated[int, msgspec.Meta(ge=1, le=256)] = 256
+    #: Bytes that may be out without the printer's answer; less than its receive buffer less one drawn line (2.4 KB).
+    #: 0 sends without checkpoints.
+    window_bytes: Annotated[int, msgspec.Meta(ge=0, le=1_048_576)] = 1536
     #: Answers ``1D 28 48`` (Epson); otherwise ``1D 72 01`` is the barrier.
     completion_id: bool = False
     #: Has a near-end sensor; without one its bits are noise.

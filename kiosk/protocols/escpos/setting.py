@@ -25,6 +25,8 @@ DrawQr = Callable[[str, int], tuple[int, int, bytes]]
 #: Most lines of one job: 2 m of paper.  A slip beyond it is a mistake, not a receipt.
 MAX_LINES = 600
 _BAR_HEIGHT = 64
+#: Most bytes of one raster block: a drawn line of an 80 mm printer, and little beside a receive buffer of 4 KB.
+_BLOCK_BYTES = 2400
 
 
 class PrintStream(msgspec.Struct, frozen=True):
@@ -135,7 +137,8 @@ class _Setter:
     def _raster(self, width_bytes: int, height: int, rows: bytes) -> None:
         if len(rows) != width_bytes * height:
             raise DriverError("A drawing does not have the size it claims", hint="Report this; it is a fault here.")
-        self.out += commands.raster(width_bytes, rows, block_rows=self.profile.raster_rows)
+        block_rows = min(self.profile.raster_rows, max(_BLOCK_BYTES // width_bytes, 1))
+        self.out += commands.raster(width_bytes, rows, block_rows=block_rows)
         self.dots += height
 
     def _qr(self, data: str, module: int) -> None:

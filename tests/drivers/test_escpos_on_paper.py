@@ -1,0 +1,265 @@
+"""The printer driver against the virtual printer, in virtual time: what lies on the paper, and whose it is (PR2-PR4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kiosk.api import (
+    BarCode,
+    Confirm,
+    Cut,
+    DeviceState,
+    DriverTools,
+    Feed,
+    Identified,
+    Lost,
+    Opened,
+    Pair,
+    Print,
+    Printed,
+    PrintHeld,
+    PrintReady,
+    PrintUnknown,
+    ProtocolFault,
+    QrCode,
+    Rule,
+    Sent,
+    Slip,
+    Words,
+    Write,
+)
+from kiosk.core.drawing import draw_line, draw_qr
+from kiosk.drivers.escpos_printer import EscPosPrinter, Options
+from kiosk.protocols.escpos.device import EscposPrinter
+from kiosk.protocols.escpos.device_model import CLONE, EPSON, PrinterModel
+from kiosk.protocols.escpos.device_print import BarcodeSymbol, QrSymbol, RasterBlock
+from kiosk.protocols.escpos.profile import Profile
+
+MS = 1_000_000
+SAMPLE = "Ayuntamiento de Cádiz · Žluťoučký · Łódź · €12,34"
+RECEIPT = "K07-1-000412-9f3c"
+GENERIC = Profile(
+    default_page="cp437", code_pages={"cp437": 0}, languages={}, native_codes=False, clear_buffer="none",
+    near_end_sensor=False,
+)  # fmt: skip
+
+
+def slip(title: str, lines: int = 40) -> Slip:
+    """An example receipt that names itself."""
+    return Slip((Words(title), *(Words(f"{title} line {number}") for number in range(lines)), Cut()), "es")
+
+
+class Counter:
+    """A driver, a virtual printer and the line between them, which takes what the printer has room for."""
+
+    def __init__(self, model: PrinterModel = EPSON, profile: Profile | None = None) -> None:
+        self.printer = EscposPrinter(model)
+        self.options = Options(profile=profile or Profile())
+        self.now = 0
+        self.events: list[Any] = []
+        self.auto_confirm = True
+        self.start()
+
+    def start(self) -> None:
+        """Start the driver afresh, as after a kill of the core: it remembers nothing of its jobs."""
+        self.pending = bytearray()
+        self.driver = EscPosPrinter(self.options, DriverTools("USD", draw_line, draw_qr))
+        self.driver.remember({}, None, bytes(32))
+        self.driver.port(Opened({"kind": "serial"}), self.now)
+
+    def say(self, command: Any) -> None:
+        self.driver.command(command, self.now)
+
+    def run(self, ms: int) -> None:
+        """Let virtual time pass in steps of 5 ms."""
+        for _ in range(0, ms, 5):
+            self.now += 5 * MS
+            self.printer.tick(self.now)
+            due = self.driver.deadline()
+            if due is not None and due <= self.now:
+                self.driver.tick(self.now)
+            self._exchange()
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def states(self) -> list[str]:
+        return [event.state for event in self.of(DeviceState)]
+
+    def text(self) -> str:
+        return "\n".join(piece.text for piece in [*self.printer.receipts, self.printer.hanging])
+
+    def _exchange(self) -> None:
+        for item in self.driver.take_outbound():
+            assert isinstance(item, Write)
+            self.pending += item.data
+        # As with flow control on a real line: a printer without room takes nothing, questions included.
+        data = bytes(self.pending[: self.printer.room()])
+        if data:
+            del self.pending[: len(data)]
+            self.printer.received(data, self.now)
+            self.driver.port(Sent(len(data)), self.now)
+        for answer in self.printer.take_outbound():
+            self.driver.received(answer, self.now)
+        for event in self.driver.take_events():
+            self.events.append(event)
+            if isinstance(event, PrintReady) and self.auto_confirm:
+                self.say(Confirm(event.token))
+
+
+@pytest.mark.parametrize(
+    ("model", "profile"),
+    [(EPSON, Profile()), (EPSON, Profile(completion_id=True)), (CLONE, GENERIC)],
+    ids=["epson", "completion-id", "clone"],
+)
+def test_a_receipt_lies_whole_and_cut_before_it_counts_as_printed(model: PrinterModel, profile: Profile) -> None:
+    counter = Counter(model, profile)
+    counter.say(Print("J1", slip("FIRST")))
+    for _ in range(100):
+        counter.run(100)
+        if counter.of(Printed):
+            break
+        assert not counter.printer.receipts or counter.printer.receipts[-1].cut
+    assert counter.of(Printed) == [Printed("J1")]
+    (piece,) = counter.printer.receipts
+    assert piece.text.split("\n") == ["FIRST", *(f"FIRST line {number}" for number in range(40))]
+    assert piece.cut
+    assert not counter.printer.unknown
+    assert not counter.of(ProtocolFault)
+
+
+def test_the_printer_is_known_by_its_own_words() -> None:
+    counter = Counter()
+    counter.run(2_000)
+    assert counter.of(Identified) == [Identified(model="TM-T20III", firmware="1.05 ESC/POS", detail="EPSON")]
+
+
+def test_every_letter_of_the_sample_reaches_the_paper() -> None:
+    """PR4: text where the page holds the letters, a drawing where it does not, a question mark never."""
+    counter = Counter()
+    lines = (Words("Ayuntamiento de Cádiz · €12,34"), Words(SAMPLE), Pair("Recibo", RECEIPT), Rule(), Feed(1), Cut())
+    counter.say(Print("J1", Slip(lines, "es")))
+    counter.run(5_000)
+    (piece,) = counter.printer.receipts
+    assert "Ayuntamiento de Cádiz · €12,34" in piece.text
+    assert "?" not in piece.text
+    drawn = [line for line in piece.lines if isinstance(line, RasterBlock)]
+    assert [line.data for line in drawn] == [
+        draw_line(part, 576, False, 1)[1] for part in ("Ayuntamiento de Cádiz · Žluťoučký · Łódź ·", "€12,34")
+    ]
+
+
+def test_codes_read_back_to_the_receipt() -> None:
+    counter = Counter()
+    counter.say(Print("J1", Slip((QrCode(RECEIPT), BarCode(RECEIPT), Cut()))))
+    counter.run(5_000)
+    (piece,) = counter.printer.receipts
+    codes = [line for line in piece.lines if isinstance(line, (QrSymbol, BarcodeSymbol))]
+    assert [(type(code), code.align) for code in codes] == [(QrSymbol, "centre"), (BarcodeSymbol, "centre")]
+    assert isinstance(codes[0], QrSymbol) and codes[0].data.decode() == RECEIPT
+    assert isinstance(codes[1], BarcodeSymbol) and codes[1].text == RECEIPT
+
+
+@pytest.mark.parametrize("after_ms", range(0, 2_000, 100))
+def test_paper_that_ends_in_mid_receipt_leaves_nothing_for_the_next_citizen(after_ms: int) -> None:
+    """PR2: after the refill nothing of that job prints, unless a reprint is asked for."""
+    counter = Counter()
+    counter.run(2_000)
+    counter.say(Print("J1", slip("FIRST", 400)))  # more than the printer's buffer holds
+    counter.run(after_ms or 5)
+    counter.printer.paper_out()
+    counter.run(15_000)
+    ended = counter.of(PrintUnknown)
+    assert [event.job for event in ended] == ["J1"]
+    assert counter.states()[-1] == "paper_out"
+    before = counter.printer.used_mm
+    counter.printer.load_paper()
+    counter.printer.tear_off()
+    counter.run(10_000)
+    assert counter.printer.used_mm == before, "the refill must not bring the old receipt to life"
+    counter.say(Print("J2", slip("COPY 1")))
+    counter.run(10_000)
+    assert counter.of(Printed) == [Printed("J2")]
+    assert "FIRST" not in counter.printer.receipts[-1].text
+
+
+@pytest.mark.parametrize("after_ms", range(50, 2_000, 150))
+def test_a_core_killed_in_mid_receipt_sends_nothing_again_and_its_rest_does_not_print(after_ms: int) -> None:
+    """PR3, the driver's part: a fresh driver finds the line as it is and leaves the old job alone."""
+    counter = Counter()
+    counter.run(2_000)
+    counter.say(Print("J1", slip("FIRST", 120)))
+    counter.run(after_ms)
+    counter.start()
+    counter.events.clear()
+    counter.say(Print("J2", slip("SECOND")))
+    counter.run(10_000)
+    assert counter.of(Printed) == [Printed("J2")]
+    assert counter.text().count("SECOND line 39") == 1
+    assert counter.text().split("SECOND")[-1].count("FIRST") == 0
+
+
+@pytest.mark.parametrize("cut_at", range(1, 2_200, 97))
+def test_a_drawing_cut_off_in_its_middle_does_not_swallow_the_next_receipt(cut_at: int) -> None:
+    counter = Counter(CLONE, GENERIC)  # it cannot clear its buffer
+    counter.run(2_000)
+    half = b"\x1d\x76\x30\x00\x48\x00\x1e\x00" + bytes(72 * 30)
+    counter.printer.received(half[:cut_at], counter.now)
+    counter.start()
+    counter.say(Print("J2", slip("SECOND", 5)))
+    counter.run(30_000)
+    assert counter.of(Printed) == [Printed("J2")]
+    assert counter.printer.receipts[-1].text.endswith("SECOND line 4")
+
+
+@pytest.mark.parametrize(
+    ("hand", "state"),
+    [
+        (EscposPrinter.open_cover, "cover"),
+        (EscposPrinter.paper_out, "paper_out"),
+        (EscposPrinter.jam_cutter, "cutter"),
+        (EscposPrinter.overheat, "head_hot"),
+        (EscposPrinter.break_down, "fatal"),
+        (EscposPrinter.mute, "unknown"),
+        (EscposPrinter.cut_power, "unknown"),
+        (lambda printer: printer.press_feed(True), "offline"),
+    ],
+)
+def test_what_a_hand_does_to_the_printer_is_seen_and_holds_the_job(hand: Any, state: str) -> None:
+    counter = Counter()
+    counter.run(2_000)
+    hand(counter.printer)
+    counter.run(5_000)
+    assert counter.states()[-1] == state
+    counter.say(Print("J1", slip("FIRST")))
+    counter.run(5_000)
+    assert counter.of(PrintHeld) == [PrintHeld("J1", state)]
+    assert not counter.text()
+
+
+def test_a_cutter_that_jams_at_the_cut_leaves_the_receipt_unconfirmed() -> None:
+    counter = Counter()
+    counter.run(2_000)
+    counter.printer.jam_cutter(at_next_cut=True)
+    counter.say(Print("J1", slip("FIRST")))
+    counter.run(10_000)
+    assert not counter.of(Printed)
+    assert [event.reason for event in counter.of(PrintUnknown)] == ["cutter"]
+
+
+def test_power_that_fails_in_mid_receipt_leaves_it_unconfirmed() -> None:
+    counter = Counter()
+    counter.run(2_000)
+    counter.say(Print("J1", slip("FIRST", 120)))
+    counter.run(500)
+    counter.printer.cut_power()
+    counter.driver.port(Lost("gone"), counter.now)
+    counter.run(100)
+    counter.printer.restore_power()
+    counter.driver.port(Opened({}), counter.now)
+    counter.run(20_000)
+    assert [event.reason for event in counter.of(PrintUnknown)] == ["lost"]
+    assert "FIRST line 119" not in counter.text()
+    assert counter.states()[-1] == "ok"

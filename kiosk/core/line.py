@@ -278,13 +278,12 @@ class LineWorker:
 
     def _give_up_writing(self, seat: DriverSeat, now: int) -> None:
         self._forget_output()
+        self.recorder.port("write timed out", now, "WriteTimeoutCount")
+        seat.port(WriteTimedOut(), now)
         try:
             self.path.drop_output()
         except TransportError as error:
             self._lose(seat, error)
-            return
-        self.recorder.port("write timed out", now, "WriteTimeoutCount")
-        seat.port(WriteTimedOut(), now)
 
     def _forget_output(self) -> None:
         # Requests still get their answer, so that no driver waits for one for ever.

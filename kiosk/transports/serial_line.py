@@ -43,6 +43,16 @@ class SerialSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     #: Software hand-shake by XON and XOFF.
     xonxoff: bool = False
 
+    def __post_init__(self) -> None:
+        if self.parity not in ("N", "E", "O", "M", "S"):
+            raise ValueError(f"parity is {self.parity!r}, not one of N, E, O, M, S")
+        if self.bits not in (5, 6, 7, 8):
+            raise ValueError(f"bits is {self.bits}, not 5 to 8")
+        if self.stop not in (1, 2):
+            raise ValueError(f"stop is {self.stop}, not 1 or 2")
+        if not 50 <= self.baud <= 4_000_000:
+            raise ValueError(f"baud is {self.baud}, not within 50 to 4000000")
+
 
 class SerialPath:
     """Owns one open serial port."""

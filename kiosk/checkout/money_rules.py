@@ -20,12 +20,31 @@ from kiosk.checkout.model import Checkout, Context, Flight
 from kiosk.checkout.screen_rules import return_flight, wrap_up_flight
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import (
-    Outcome, accepting, change, close_unpaid, known_outcome, note_value, settling, to, wanted_notes, with_slip,
+    Outcome,
+    accepting,
+    change,
+    close_unpaid,
+    known_outcome,
+    note_value,
+    settling,
+    to,
+    wanted_notes,
+    with_slip,
 )  # fmt: skip
 from kiosk.model import facts
 from kiosk.model.commands import Confirm, HoldNote, ReturnNote, StackNote
-from kiosk.model.device_events import CommandRefused, NoteAccepting, NoteDisputed, NoteEscrowed, NoteGone, NoteHeld
-from kiosk.model.device_events import NoteRejected, NoteReturned, NoteStacked, NoteStacking
+from kiosk.model.device_events import (
+    CommandRefused,
+    NoteAccepting,
+    NoteDisputed,
+    NoteEscrowed,
+    NoteGone,
+    NoteHeld,
+    NoteRejected,
+    NoteReturned,
+    NoteStacked,
+    NoteStacking,
+)
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
@@ -158,7 +177,7 @@ def returned(model: Checkout, event: NoteReturned, ctx: Context) -> Outcome:
     outcome = known_outcome(ctx, event.note)
     mine = model.flight is not None and event.note is not None and model.flight.note == event.note
     undone = dispute_undone(ctx, event.note)
-    if undone or not outcome and (mine or event.note in ctx.note_outcome):
+    if undone or (not outcome and (mine or event.note in ctx.note_outcome)):
         session = model.session if mine and model.flight is not None and model.flight.ours else ""
         went_back = facts.NoteReturned(event.note, ctx.device, event.reason)
         effects.append(Record((*undone, went_back), session, "device"))

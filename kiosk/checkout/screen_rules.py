@@ -8,7 +8,15 @@ from kiosk.checkout.events import CartItem, DeadlinePassed, LookedUp
 from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.states import BEFORE_MONEY, State
 from kiosk.checkout.steps import (
-    Outcome, accepting, begun, change, close_unpaid, notice, rest, settling, to,
+    Outcome,
+    accepting,
+    begun,
+    change,
+    close_unpaid,
+    notice,
+    rest,
+    settling,
+    to,
 )  # fmt: skip
 from kiosk.model import facts
 from kiosk.model.commands import ReturnNote

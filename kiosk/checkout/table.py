@@ -19,7 +19,13 @@ from kiosk.checkout import screen_rules as screen
 from kiosk.checkout import service_rules as service
 from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import (
-    AcceptorChanged, DeadlinePassed, LookedUp, ReprintAsked, ServiceLost, ServiceRestored, Settle,
+    AcceptorChanged,
+    DeadlinePassed,
+    LookedUp,
+    ReprintAsked,
+    ServiceLost,
+    ServiceRestored,
+    Settle,
 )  # fmt: skip
 from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.states import BEFORE_MONEY, State

@@ -42,6 +42,15 @@ class InvoiceSource(Protocol):
         """Return the local ISO time of the data set, "" where nothing is known."""
         ...
 
+    def digest(self) -> str:
+        """Return the digest of all data sets, 16 hexadecimal digits."""
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether there is anything to look up in."""
+        ...
+
 
 def look_up(
     effect: LookUp, counter: CityCounter, source: InvoiceSource | None, books: Books, today: dt.date

@@ -50,8 +50,8 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
         session = None
     if session is not None:
         model = resumed(session, model, ctx, flight)
-        return Start(model, tuple(commits))
-    model = msgspec.structs.replace(model, flight=flight)
+    else:
+        model = msgspec.structs.replace(model, flight=flight)
     return unprinted_slips(books, model, ctx, wall_ns, commits)
 
 
@@ -90,6 +90,8 @@ def unprinted_slips(
             body = facts.PrintEnded(number, name, 0, "dropped", "nobody in front any more")
             commits.append(((body,), ""))
     if jobs:
-        model = to(model, State.RECEIPTING, ctx, jobs=tuple(jobs), slips=tuple(job.number for job in reversed(jobs)),
-                   messages=(text("message.interrupted"),))  # fmt: skip
+        numbers = tuple(job.number for job in reversed(jobs))
+        model = msgspec.structs.replace(model, jobs=tuple(jobs), slips=numbers)
+        if model.state is State.IDLE:
+            model = to(model, State.RECEIPTING, ctx, messages=(text("message.interrupted"),))
     return Start(model, tuple(commits), tuple(effects))

@@ -1,0 +1,166 @@
+"""The control socket: the only door through which a command line changes anything in a running kiosk.
+
+AF_UNIX, one JSON object a line in each direction, bounded, with a time limit.  The caller is whom the operating
+system says (SO_PEERCRED): the service's own user and root may act, everybody else who can reach the socket may
+only ask for the status.  The socket's directory is 0700, so this second fence rarely matters.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kiosk.core.inbox import ControlPosted
+from kiosk.errors import ControlError
+
+#: Longest request or answer, bytes.
+LARGEST = 256 * 1024
+#: Seconds that a request may take.
+PATIENCE_S = 10
+#: Requests at the same time.
+CALLERS = 8
+READ_ONLY = ("status", "health", "devices")
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a caller asks for."""
+
+    verb: str
+    arguments: dict[str, Any] = {}
+
+
+class ControlServer:
+    """Owns the socket and its threads; hands requests to the kernel and waits for its answers."""
+
+    def __init__(self, path: Path, post: Callable[[ControlPosted], bool]) -> None:
+        self.path = path
+        self._post = post
+        self._socket: socket.socket | None = None
+        self._room = threading.BoundedSemaphore(CALLERS)
+
+    def start(self) -> None:
+        """Bind the socket and listen.
+
+        Raises:
+            ControlError: the path cannot be bound, or another kiosk answers on it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if len(os.fsencode(self.path)) > 100:
+            raise ControlError(f"the control socket's path {self.path} is too long", hint="use a shorter runtime directory")
+        if self.path.exists():
+            try:
+                call(self.path, "status", patience_s=1)
+            except ControlError:
+                self.path.unlink(missing_ok=True)
+            else:
+                raise ControlError(f"another kiosk answers on {self.path}", hint="stop it, or use another runtime directory")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            self._socket.bind(str(self.path))
+            self.path.chmod(0o600)
+            self._socket.listen(CALLERS)
+        except OSError as error:
+            raise ControlError(
+                f"the control socket {self.path} cannot be made: {error.strerror}", hint="check the runtime directory"
+            ) from error
+        threading.Thread(target=self._serve, name="control", daemon=True).start()
+
+    def stop(self) -> None:
+        """Close the socket and remove its path."""
+        if self._socket is not None:
+            self._socket.close()
+            self.path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        assert self._socket is not None
+        while True:
+            try:
+                caller, _ = self._socket.accept()
+            except OSError:
+                return  # closed by `stop`
+            if not self._room.acquire(blocking=False):
+                caller.close()
+                continue
+            threading.Thread(target=self._attend, args=(caller,), name="control-caller", daemon=True).start()
+
+    def _attend(self, caller: socket.socket) -> None:
+        try:
+            with caller:
+                caller.settimeout(PATIENCE_S)
+                caller.sendall(msgspec.json.encode(self._answer(caller)) + b"\n")
+        except OSError:
+            pass  # the caller has gone; nobody is left to be told
+        finally:
+            self._room.release()
+
+    def _answer(self, caller: socket.socket) -> dict[str, Any]:
+        uid = peer_uid(caller)
+        try:
+            request = msgspec.json.decode(read_line(caller), type=Request)
+        except (msgspec.DecodeError, ControlError) as error:
+            return {"ok": False, "error": f"the request cannot be read: {error}"[:300], "hint": "send one JSON object"}
+        if request.verb not in READ_ONLY and uid not in (0, os.getuid()):
+            return {"ok": False, "error": f"user {uid} may not {request.verb[:40]!r}", "hint": "use the service's user or root"}
+        answers: queue.Queue[dict[str, Any]] = queue.Queue(1)
+        if not self._post(ControlPosted(request.verb, request.arguments, uid, answers.put_nowait)):
+            return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
+        try:
+            return answers.get(timeout=PATIENCE_S)
+        except queue.Empty:
+            return {"ok": False, "error": "the kiosk did not answer in time", "hint": "see the health page"}
+
+
+def peer_uid(caller: socket.socket) -> int:
+    """Return the user id of the process at the other end."""
+    held = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", held)[1])
+
+
+def read_line(connection: socket.socket) -> bytes:
+    """Read up to a line end.
+
+    Raises:
+        ControlError: too long, or ended before the line did.
+    """
+    held = b""
+    while not held.endswith(b"\n"):
+        try:
+            more = connection.recv(65536)
+        except OSError as error:
+            raise ControlError(f"no whole line came: {error}", transient=True) from error
+        if not more:
+            raise ControlError("the other side ended before a whole line came", transient=True)
+        held += more
+        if len(held) > LARGEST:
+            raise ControlError(f"a line of more than {LARGEST} bytes", hint="this is not a request of the kiosk's")
+    return held
+
+
+def call(path: Path, verb: str, arguments: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+    """Ask a running kiosk and return its answer.
+
+    Raises:
+        ControlError: nobody answers there, or it refused.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        connection.settimeout(patience_s)
+        try:
+            connection.connect(str(path))
+            connection.sendall(msgspec.json.encode(Request(verb, arguments or {})) + b"\n")
+        except OSError as error:
+            raise ControlError(
+                f"no kiosk answers on {path}: {error.strerror or error}",
+                hint="start it, or name its runtime directory", transient=True,
+            ) from error
+        answer = msgspec.json.decode(read_line(connection), type=dict[str, Any])
+    if not answer.get("ok"):
+        raise ControlError(str(answer.get("error", "refused")), hint=str(answer.get("hint", "")))
+    return answer

@@ -1,0 +1,549 @@
+"""The kernel: the one owner of all kiosk state.  It takes items one by one, asks the table, carries out effects.
+
+It has no thread and reads no clock of its own: `core.service` calls it from the kernel thread in real time, a
+crash campaign calls it with a virtual clock.  The order within an item is the product's promise: a step's facts
+are committed together, then the state moves, then commands leave, then the screen sees it.
+
+When a commit fails nothing of the step happens: the item is kept, the kiosk goes out of service with the reason,
+and the item is tried again for as long as the journal can still be used.  A note that waits for its confirmation
+simply goes on waiting at the wire.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from kiosk.checkout.counter import CityCounter
+from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, LookUp, Order, PrintReceipt, Raise, Record
+from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, LookedUp, ServiceLost, ServiceRestored
+from kiosk.checkout.intents import Intent
+from kiosk.checkout.model import Checkout, Context, Dispute
+from kiosk.checkout.settings import CheckoutSettings
+from kiosk.checkout.states import State
+from kiosk.checkout.table import step
+from kiosk.core import lookups, recovery
+from kiosk.core.books import Books
+from kiosk.core.clock import Clock
+from kiosk.core.deviceboard import DeviceBoard
+from kiosk.core.inbox import IntentPosted
+from kiosk.core.slips import SlipPrinter
+from kiosk.core.supervisor import DeviceNews
+from kiosk.errors import (
+    JournalError,
+    JournalFull,
+    JournalLocked,
+    KioskError,
+    LedgerError,
+    PolicyError,
+    ReceiptError,
+)  # fmt: skip
+from kiosk.journal.keys import SigningKey
+from kiosk.journal.receipt_seal import seal
+from kiosk.journal.store import Journal
+from kiosk.model import facts
+from kiosk.model.commands import Command, Confirm, DropJob, EnableNotes, InhibitNotes, Print
+from kiosk.model.device_events import (
+    CashboxInserted,
+    CashboxRemoved,
+    CommandRefused,
+    DeviceState,
+    Identified,
+    NotesKnown,
+    ProtocolFault,
+)  # fmt: skip
+from kiosk.model.instant import NS
+from kiosk.model.money import Money
+from kiosk.model.texts import Text, text
+from kiosk.plugins.devices import OpenNote
+
+#: How often a stalled item is tried again.
+RETRY_NS = 2 * NS
+#: How often an idle kiosk looks whether reference data came.
+DATA_NS = 5 * NS
+#: Refused device events of one session that become facts; the rest is only counted.
+REFUSALS_RECORDED = 5
+#: Device events kept while the journal takes nothing.
+STALLED_LIMIT = 1024
+
+
+class DevicePort(Protocol):
+    """How the kernel reaches devices: the supervisor, or a rig."""
+
+    def post(self, device: str, command: Any, generation: int | None = None) -> bool:
+        """Hand an order to a device; False where nobody is there to take it."""
+        ...
+
+
+class KernelParts(msgspec.Struct, kw_only=True):
+    """Everything a kernel is made of."""
+
+    journal: Journal
+    key: SigningKey
+    books: Books
+    clock: Clock
+    counter: CityCounter
+    settings: CheckoutSettings
+    devices: DevicePort
+    board: DeviceBoard
+    slips: SlipPrinter
+    source: lookups.InvoiceSource | None
+    digests: facts.Digests
+    languages: tuple[str, ...]
+    #: Makes the name of a session.
+    fresh_session: Callable[[], str]
+    #: Gives 32 random bytes for a driver's key exchange.
+    entropy: Callable[[], bytes] = lambda: os.urandom(32)
+    #: Told of every committed fact.
+    committed: Callable[[facts.Committed], None] = lambda fact: None
+    #: Told after every item, to publish what changed.
+    published: Callable[[], None] = lambda: None
+    #: Told before each effect, by its place within the run; a crash campaign kills here.
+    effect_taken: Callable[[AnyEffect], None] = lambda effect: None
+    #: Names of configuration parts that differ from the last run.
+    changed_parts: tuple[str, ...] = ()
+    safe_mode: bool = False
+
+
+class Kernel:
+    """Owns model, books and journal; refuses to own threads, ports and pages."""
+
+    def __init__(self, parts: KernelParts) -> None:
+        self.parts = parts
+        self.books = parts.books
+        self.model = Checkout(currency=parts.counter.currency, language=parts.languages[0])
+        #: Why the journal takes nothing, or None.
+        self.trouble: JournalError | None = None
+        #: The operator or an administrator closed the counter.
+        self.closed_by: str = ""
+        self.counts: Counter[str] = Counter()
+        self.last_fault = ""
+        self._accepting: tuple[Money, ...] | None = None
+        self._pending: deque[tuple[Any, str, int]] = deque()
+        self._stalled: deque[tuple[Any, str, int]] = deque()
+        self._retry_ns: int | None = None
+        self._next_watch_ns = 0
+        self._refused_in: tuple[str, int] = ("", 0)
+        self._slips: dict[int, facts.Committed] = {}
+        self._data_there = parts.source is not None and parts.source.available
+        self._next_data_ns = 0
+
+    # --- starting -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Commit that the core came up, resolve what the books alone can tell, and take the first state.
+
+        Raises:
+            JournalError: the journal takes nothing.
+        """
+        clock, books = self.parts.clock, self.books
+        jump = clock.held_against(books.last_wall_ns) if books.last_wall_ns else 0
+        bodies: list[facts.AnyBody] = [facts.Started(books.running, self.parts.safe_mode)]
+        if jump:
+            bodies.append(facts.ClockJumped(jump, "against the last fact"))
+        digests = self.parts.digests
+        now = (digests.software, digests.configuration, digests.data)
+        if books.digests not in (("", "", ""), now):
+            bodies.append(facts.ConfigurationChanged(*now, self.parts.changed_parts))
+        self._append(tuple(bodies), "", "kiosk")
+        acceptors = tuple(page.name for page in self.parts.board.of_class("BillAcceptor"))
+        found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)
+        for commit, session in found.commits:
+            self._append(commit, session, "kiosk")
+        self.model = found.model
+        for effect in found.effects:
+            self._perform(effect, 0)
+        self._weigh_service()
+        self._drain()
+        self.parts.published()
+
+    def memory(self, device: str) -> tuple[dict[str, str], OpenNote | None, bytes]:
+        """Return what a driver must know of the past: marks, the note whose end the journal does not know, entropy."""
+        marks = {"note_serial": str(self.books.note_serials.get(device, 0))}
+        if device in self.books.device_marks:
+            marks["device_mark"] = self.books.device_marks[device]
+        flight = self.model.flight
+        if flight is not None and flight.note.device == device:
+            # In escrow there is no fact of it yet, but its serial is taken.
+            marks["note_serial"] = str(max(flight.note.serial, int(marks["note_serial"])))
+        found = self.books.open_note(device)
+        return marks, OpenNote(*found) if found is not None else None, self.parts.entropy()
+
+    # --- items --------------------------------------------------------------------------------------------
+
+    def handle_news(self, news: DeviceNews) -> None:
+        """Take what a device told."""
+        event, device = news.event, news.device
+        page, changed = self.parts.board.heard(device, event)
+        if isinstance(event, ProtocolFault):
+            self.counts[f"{device}.{event.kind}"] += 1
+        elif isinstance(event, DeviceState | Identified | NotesKnown):
+            if page is not None and changed:
+                self._device_changed(device, event, news.generation)
+        elif isinstance(event, CashboxRemoved | CashboxInserted):
+            self._take(event, device, news.generation)
+        else:
+            self._take(event, device, news.generation)
+        self._finish_item()
+
+    def handle_intent(self, posted: IntentPosted) -> bool:
+        """Take a person's intent; False where it was stale or came while nothing can be recorded."""
+        fits = (posted.session, posted.step) == (self.model.session, self.model.step)
+        if not fits or self.trouble is not None:
+            self.counts["intents.stale"] += 1
+            return False
+        self._take(posted.intent, "", 0)
+        self._finish_item()
+        return True
+
+    def handle_event(self, event: Any) -> None:
+        """Take an event of the core itself (a reprint that was asked for, the counter closed by a person)."""
+        self._take(event, "", 0)
+        self._finish_item()
+
+    def tick(self) -> None:
+        """The time has come for whatever `due` named."""
+        now = self.parts.clock.now_ns()
+        if self._retry_ns is not None and now >= self._retry_ns:
+            self._try_stalled()
+        if now >= self._next_watch_ns:
+            self._next_watch_ns = now + NS
+            jump = self.parts.clock.watch()
+            if jump and self.trouble is None:
+                self._guarded(lambda: self._append((facts.ClockJumped(jump, "while running"),), "", "kiosk"))
+        if now >= self._next_data_ns and self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None:
+            self._next_data_ns = now + DATA_NS
+            self._guarded(self._check_data)
+        deadline = self.model.deadline_ns
+        if deadline is not None and now >= deadline and self.trouble is None:
+            self.model = msgspec.structs.replace(self.model, deadline_ns=None)
+            self._take(DeadlinePassed(), "", 0)
+        self._finish_item()
+
+    def due(self) -> int:
+        """Return the monotonic nanoseconds at which `tick` is wanted."""
+        wanted = [self._next_watch_ns]
+        if self.model.deadline_ns is not None and self.trouble is None:
+            wanted.append(self.model.deadline_ns)
+        if self._retry_ns is not None:
+            wanted.append(self._retry_ns)
+        return min(wanted)
+
+    def next_deadline(self) -> int | None:
+        """Return the present state's deadline or the retry's, without the clock watch; for a virtual clock."""
+        wanted = [each for each in (self.model.deadline_ns, self._retry_ns) if each is not None]
+        return min(wanted) if wanted else None
+
+    def close_counter(self, by: str) -> None:
+        """Take the kiosk out of service for new payments ("" opens it again)."""
+        self.closed_by = by
+        self._finish_item()
+
+    def stop(self, reason: str) -> None:
+        """Commit an orderly end.  A session in progress stays open in the journal and is resumed at the next start."""
+        self._send_accept(())
+        if self.trouble is None:
+            self._append((facts.Stopped(reason[:80]),), self.model.session, "kiosk")
+
+    # --- one step -----------------------------------------------------------------------------------------
+
+    def _finish_item(self) -> None:
+        self._drain()
+        self._weigh_service()
+        self._drain()
+        self.parts.published()
+
+    def _take(self, event: Any, device: str, generation: int) -> None:
+        self._pending.append((event, device, generation))
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._pending:
+            item = self._pending.popleft()
+            if self.trouble is not None:
+                self._stall(item)
+                continue
+            try:
+                self._step(*item)
+            except JournalError as error:
+                self._in_trouble(error, item)
+            except (PolicyError, LedgerError) as error:
+                if not self._rule_failed(error, item[0]):
+                    raise
+
+    def _rule_failed(self, error: KioskError, event: Any) -> bool:
+        """A rule of the city gave no answer: tell the person.  False where money is in motion: then it is a stop."""
+        self.last_fault = str(error)
+        self.counts["rules.failed"] += 1
+        if isinstance(event, LookedUp) and event.item is not None:
+            self._pending.append((LookedUp(None, text("notice.no_price")), "", 0))
+            return True
+        return isinstance(event, Intent)
+
+    def _step(self, event: Any, device: str, generation: int) -> None:
+        if isinstance(event, CashboxRemoved | CashboxInserted):
+            removed = isinstance(event, CashboxRemoved)
+            number = self.books.box_session + (0 if removed else 1)
+            if removed is self.books.box_present:
+                self._append((facts.CashboxChanged(device, removed, number),), "", f"device:{device}")
+            return
+        taken = step(self.model, event, self.context(device))
+        if taken is None:
+            self._refuse(event, device)
+            return
+        after, effects = taken
+        if not any(isinstance(effect, Record) for effect in effects):
+            self.model = after
+        for effect in effects:
+            self.parts.effect_taken(effect)
+            if isinstance(effect, Record):
+                actor = f"device:{device}" if effect.actor == "device" else effect.actor
+                self._append(effect.bodies, effect.session, actor)
+                self.model = after
+            else:
+                self._perform(effect, generation)
+
+    def _refuse(self, event: Any, device: str) -> None:
+        name = type(event).__name__
+        self.counts[f"refused.{name}"] += 1
+        session, count = self._refused_in
+        count = count + 1 if session == self.model.session else 1
+        self._refused_in = (self.model.session, count)
+        if device and count <= REFUSALS_RECORDED:
+            body = facts.EventRefused(str(self.model.state), name)
+            self._append((body,), self.model.session, f"device:{device}")
+
+    def _perform(self, effect: AnyEffect, generation: int) -> None:
+        match effect:
+            case Order(device, command):
+                wanted = generation if isinstance(command, Confirm) and generation else None
+                self._post(device, command, wanted)
+            case AcceptNotes(values):
+                self._send_accept(values)
+            case PrintReceipt(number, copy):
+                self._print(number, copy)
+            case DropPrint(job):
+                for page in self.parts.board.of_class("POSPrinter"):
+                    self._post(page.name, DropJob(job))
+            case LookUp():
+                self._check_data()
+                found, fault = lookups.look_up(
+                    effect, self.parts.counter, self.parts.source, self.books, self.parts.clock.today()
+                )
+                if fault:
+                    self.last_fault = fault
+                    self.counts["lookup.faults"] += 1
+                self._pending.appendleft((found, "", 0))
+            case Raise(event):
+                self._pending.appendleft((event, "", 0))
+
+    def _post(self, device: str, command: Command, generation: int | None = None) -> bool:
+        taken = self.parts.devices.post(device, command, generation)
+        if not taken and not isinstance(command, Confirm | EnableNotes | InhibitNotes):
+            self.counts[f"{device}.order_lost"] += 1
+            if isinstance(command, Print):
+                refused = CommandRefused("print", "no printer driver in service", job=command.job)
+                self._pending.append((refused, device, 0))
+        return taken
+
+    def _send_accept(self, values: tuple[Money, ...], *, anew: bool = False) -> None:
+        if values == self._accepting and not anew:
+            return
+        self._accepting = values
+        for page in self.parts.board.of_class("BillAcceptor"):
+            fits = tuple(value for value in values if value in page.notes)
+            self._post(page.name, EnableNotes(fits) if fits else InhibitNotes())
+
+    @property
+    def accepting(self) -> tuple[Money, ...]:
+        """The values that acceptors were last told to take."""
+        return self._accepting or ()
+
+    def _print(self, number: int, copy: int) -> None:
+        printers = self.parts.board.of_class("POSPrinter")
+        job = f"slip-{number}-{copy}"
+        try:
+            committed = self.slip(number)
+            slip = self.parts.slips.lay_out(committed, seal(committed, self.parts.key), copy=copy)
+        except ReceiptError as error:
+            self.last_fault = str(error)
+            self._pending.append((CommandRefused("print", error.message, job=job), "", 0))
+            return
+        if not printers:
+            self._pending.append((CommandRefused("print", "no printer is configured", job=job), "", 0))
+            return
+        self._post(printers[0].name, Print(job, slip))
+
+    def slip(self, number: int) -> facts.Committed:
+        """Return a committed slip of the present epoch by its number.
+
+        Raises:
+            ReceiptError: there is none.
+        """
+        if number in self._slips:
+            return self._slips[number]
+        page = self.books.slips.get(number)
+        after = page.seq - 1 if page is not None else 0
+        for committed in self.parts.journal.read(after, self.books.epoch, checked=False):
+            body = committed.fact.body
+            if isinstance(body, facts.ReceiptIssued) and body.number == number:
+                self._slips[number] = committed
+                return committed
+            if page is not None:
+                break
+        raise ReceiptError(f"slip {number} of epoch {self.books.epoch} does not exist", hint="check the number")
+
+    # --- journal ------------------------------------------------------------------------------------------
+
+    def _append(self, bodies: Sequence[facts.AnyBody], session: str, actor: str) -> None:
+        clock = self.parts.clock
+        stamp = facts.Stamp(
+            at=clock.instant(), business_date=clock.business_date(), actor=actor, session=session,
+            box_session=self.books.box_session, digests=self.parts.digests,
+        )  # fmt: skip
+        for committed in self.parts.journal.append(bodies, stamp):
+            self.books.apply(committed)
+            if isinstance(committed.fact.body, facts.ReceiptIssued):
+                self._slips[committed.fact.body.number] = committed
+                while len(self._slips) > 16:
+                    del self._slips[min(self._slips)]
+            self.parts.committed(committed)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except JournalError as error:
+            self._in_trouble(error, None)
+
+    def _in_trouble(self, error: JournalError, item: tuple[Any, str, int] | None) -> None:
+        self.trouble = error
+        self.last_fault = str(error)
+        if item is not None:
+            self._stalled.appendleft(item)
+        while self._pending:
+            self._stall(self._pending.popleft())
+        self._retry_ns = self.parts.clock.now_ns() + RETRY_NS
+        self._accepting = ()
+        for page in self.parts.board.of_class("BillAcceptor"):
+            self._post(page.name, InhibitNotes())
+
+    def _stall(self, item: tuple[Any, str, int]) -> None:
+        event, device, _ = item
+        if not device and isinstance(event, DeadlinePassed):
+            return
+        if len(self._stalled) < STALLED_LIMIT:
+            self._stalled.append(item)
+        else:
+            self.counts["stalled.dropped"] += 1
+
+    def _try_stalled(self) -> None:
+        """Try the kept items again; a journal that refuses everything for good stays refused until a restart."""
+        if not isinstance(self.trouble, JournalFull | JournalLocked):
+            self._retry_ns = None
+            return
+        self.trouble, self._retry_ns = None, None
+        kept, self._stalled = self._stalled, deque()
+        self._pending.extend(kept)
+        self._drain()
+        if self.trouble is None and not kept:
+            self._guarded(lambda: self._append((facts.ServiceChanged(()),), "", "kiosk"))
+
+    # --- devices and service ------------------------------------------------------------------------------
+
+    def _device_changed(self, device: str, event: DeviceState | Identified | NotesKnown, generation: int) -> None:
+        if isinstance(event, Identified):
+            known = (event.model, event.firmware, event.serial)
+            if self.trouble is None and self.books.identities.get(device) != known:
+                self._guarded(
+                    lambda: self._append((facts.DeviceIdentified(device, *known),), "", f"device:{device}")
+                )
+            return
+        if isinstance(event, DeviceState):
+            self.counts[f"{device}.was_{event.severity}"] += 1
+            if event.severity == "fault" and self.trouble is None:
+                body = facts.DeviceChanged(device, event.state, event.severity, event.raw[:64], event.detail[:160])
+                self._guarded(lambda: self._append((body,), "", f"device:{device}"))
+        page = self.parts.board.pages[device]
+        if page.device_class == "BillAcceptor":
+            self._accepting = None
+            self._take(AcceptorChanged(), device, generation)
+
+    def reasons(self) -> tuple[Text, ...]:
+        """Return why no new payment can be taken now; empty in service."""
+        found: list[Text] = []
+        if self.trouble is not None:
+            found.append(text(_TROUBLE.get(type(self.trouble).__name__, "out.journal_damaged")))
+        elif self.parts.journal.low_space:
+            found.append(text("out.low_space"))
+        if self.closed_by:
+            found.append(text("out.operator"))
+        board = self.parts.board
+        if not board.acceptor_ready:
+            starting = all(page.state == "unknown" and not page.raw for page in board.of_class("BillAcceptor"))
+            found.append(text("out.starting" if starting and board.of_class("BillAcceptor") else "out.acceptor"))
+        if self.parts.settings.without_paper == "refuse" and not board.printer_ready:
+            found.append(text("out.printer"))
+        if not self._data_there:
+            found.append(text("out.no_data"))
+        return tuple(found)
+
+    def _weigh_service(self) -> None:
+        reasons = self.reasons()
+        if reasons == self.model.out_of_service:
+            return
+        if self.trouble is not None:
+            # Nothing can be recorded: show it, touch nothing else.
+            changed: dict[str, Any] = {"out_of_service": reasons}
+            if self.model.state in (State.IDLE, State.OUT_OF_SERVICE):
+                changed |= {"state": State.OUT_OF_SERVICE, "messages": reasons}
+            self.model = msgspec.structs.replace(self.model, **changed)
+            return
+        self._take(ServiceLost(reasons) if reasons else ServiceRestored(), "", 0)
+        ids = tuple(reason.id for reason in reasons if reason.id != "out.starting")
+        if self.trouble is None and ids != self.books.out_of_service:
+            self._guarded(lambda: self._append((facts.ServiceChanged(ids),), "", "kiosk"))
+
+    def _check_data(self) -> None:
+        """Notice data sets that came, went or changed; a change is a fact before anything is priced with it."""
+        source = self.parts.source
+        self._data_there = source is not None and source.available
+        digest = source.digest() if source is not None and self._data_there else ""
+        old = self.parts.digests
+        if digest and digest != old.data and self.trouble is None:
+            self.parts.digests = facts.Digests(old.software, old.configuration, digest)
+            body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data",))
+            self._append((body,), "", "kiosk")
+
+    # --- context ------------------------------------------------------------------------------------------
+
+    def context(self, device: str = "") -> Context:
+        """Return the world of a step as it is now."""
+        clock, books = self.parts.clock, self.books
+        return Context(
+            now_ns=clock.now_ns(),
+            today=clock.today(),
+            fresh_session=self.parts.fresh_session(),
+            next_seq=books.seq + 1,
+            next_receipt=books.last_receipt + 1,
+            device=device,
+            known_notes=self.parts.board.known_notes,
+            acceptor_ready=self.parts.board.acceptor_ready and not self.trouble,
+            printer_ready=self.parts.board.printer_ready,
+            note_outcome=books.outcomes(),
+            disputes={page.note: Dispute(page.epoch, page.seq, page.entry) for page in books.disputes.values()},
+            counter=self.parts.counter,
+            settings=self.parts.settings,
+            languages=self.parts.languages,
+        )
+
+
+_TROUBLE = {
+    "JournalFull": "out.journal_full",
+    "JournalReadOnly": "out.journal_readonly",
+    "JournalDamaged": "out.journal_damaged",
+    "JournalLocked": "out.journal_full",
+}

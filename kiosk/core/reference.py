@@ -1,0 +1,74 @@
+"""Reference data for the kernel: the local replica, opened when it is there, reopened when it was replaced."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from kiosk.errors import ReplicaError
+from kiosk.model.instant import NS
+from kiosk.model.invoice import Invoice
+from kiosk.sync.replica import Replica, data_set_of
+
+
+class ReferenceData:
+    """Owns the kernel thread's read-only view of `sync.db`."""
+
+    def __init__(self, path: Path, utc_offset_s: int = 0) -> None:
+        self.path = path
+        self._offset = dt.timezone(dt.timedelta(seconds=utc_offset_s))
+        self._replica: Replica | None = None
+        self._inode: tuple[int, int] = (0, 0)
+
+    def _open(self) -> Replica:
+        try:
+            told = self.path.stat()
+        except OSError as error:
+            self.close()
+            raise ReplicaError(
+                f"reference data {self.path} is missing", hint="import it: kiosk import", transient=True
+            ) from error
+        inode = (told.st_dev, told.st_ino)
+        if self._replica is None or inode != self._inode:
+            self.close()
+            self._replica, self._inode = Replica.open(self.path), inode
+        return self._replica
+
+    @property
+    def available(self) -> bool:
+        """Whether invoices can be looked up."""
+        try:
+            return bool(self._open().datasets())
+        except ReplicaError:
+            return False
+
+    def find(self, service: str, number: str) -> Invoice | None:
+        """Return one invoice.
+
+        Raises:
+            ReplicaError: the data are missing or damaged.
+        """
+        return self._open().find(service, number)
+
+    def as_of(self, service: str) -> str:
+        """Return the local ISO time at which the service's data were taken, "" where nothing is known."""
+        try:
+            held = self._open().dataset(data_set_of(service))
+        except ReplicaError:
+            return ""
+        if held is None:
+            return ""
+        return dt.datetime.fromtimestamp(held.taken_at_ns // NS, self._offset).isoformat(timespec="seconds")
+
+    def digest(self) -> str:
+        """Return the digest of all data sets, 16 hexadecimal digits; "" where there are none."""
+        try:
+            return self._open().digest[:16]
+        except ReplicaError:
+            return ""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._replica is not None:
+            self._replica.close()
+            self._replica = None

@@ -151,7 +151,9 @@ class Replica:
                 f"{path} does not exist", hint="import reference data first: kiosk import", transient=True
             )
         try:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1
+            )
         except sqlite3.Error as fault:
             raise ReplicaError(f"{path} cannot be opened: {fault}", hint="check its owner and its disk") from fault
         try:

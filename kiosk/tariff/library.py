@@ -49,7 +49,9 @@ class TariffLibrary(msgspec.Struct, frozen=True):
         except KeyError:
             raise PolicyError(f"service {service!r} is not loaded", hint="add config/services/ID.toml") from None
 
-    def price(self, invoice: Invoice, on: dt.date, *, own_paid_minor: int = 0) -> Quote:
+    def price(
+        self, invoice: Invoice, on: dt.date, *, own_paid_minor: int = 0, settled_on: dt.date | None = None
+    ) -> Quote:
         """Tell what an invoice costs on a local day; see `pricing.price`.
 
         Raises:
@@ -57,7 +59,8 @@ class TariffLibrary(msgspec.Struct, frozen=True):
         """
         if invoice.service not in self.services:
             raise TariffError(f"service {invoice.service!r} is not loaded", hint="add its file, or mend the data set")
-        return price(invoice, self.policies, self.services[invoice.service], on, own_paid_minor=own_paid_minor)
+        service = self.services[invoice.service]
+        return price(invoice, self.policies, service, on, own_paid_minor=own_paid_minor, settled_on=settled_on)
 
     def cash_rules_on(self, currency: str, on: dt.date) -> CashRules:
         """Return the cash rules of a currency on a local day.

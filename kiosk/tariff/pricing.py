@@ -35,11 +35,18 @@ from kiosk.tariff.services import Service
 
 
 def price(
-    invoice: Invoice, policies: Iterable[Policy], service: Service, on: dt.date, *, own_paid_minor: int = 0
+    invoice: Invoice,
+    policies: Iterable[Policy],
+    service: Service,
+    on: dt.date,
+    *,
+    own_paid_minor: int = 0,
+    settled_on: dt.date | None = None,
 ) -> Quote:
     """Tell what an invoice costs on a local day.
 
-    `own_paid_minor` is what this kiosk has applied to it since the invoice's `posted_through`.
+    `own_paid_minor` is what this kiosk has applied to it since the invoice's `posted_through`.  Where that paid
+    it in full, `settled_on` is the local day: its fee clock stopped then, however late the data learn of it.
 
     Raises:
         TariffError: no rule, or more than one, prices it; its data are not what the rule needs; or `on` lies
@@ -51,7 +58,7 @@ def price(
             hint="the data set and the service file must name the same service and currency",
         )
     policy = _rule_for(invoice, policies, service)
-    lines = _lines(invoice, policy, on)
+    lines = _lines(invoice, policy, min(on, settled_on) if settled_on else on)
     missing = [line.component for line in lines if line.component not in service.accounts]
     if missing:
         raise TariffError(

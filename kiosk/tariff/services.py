@@ -179,6 +179,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return None
         return text(f"refused.state.{invoice.state}", number=invoice.number)
 
+    def offline_refusal(self, age_s: int | None, *, online: bool = False) -> Text | None:
+        """Return why the local data may not be taken money by, or None.
+
+        `age_s` is the age of the data set in seconds, None where there is no data set.
+        """
+        if online:
+            return None
+        if not self.offline or age_s is None:
+            return text("refused.offline")
+        if self.offline_hours and age_s > self.offline_hours * 3600:
+            return text("refused.data_too_old", hours=self.offline_hours)
+        return None
+
     @property
     def conditions(self) -> tuple[Text, ...]:
         """What the citizen must have read before the first note of this service."""

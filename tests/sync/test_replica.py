@@ -91,6 +91,24 @@ def test_a_crash_before_the_commit_leaves_the_replica_as_it_was(path: Path) -> N
         assert replica.integrity() == ()
 
 
+def test_a_writer_that_dies_after_its_commit_has_written(path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from kiosk.sync.replica_store import Batch, open_store\n"
+        "from tests.sync.test_replica import BASE, to_row\n"
+        "from pathlib import Path\n"
+        "store = open_store(Path(sys.argv[1]))\n"
+        "batch = Batch(store, 'parking_citation')\n"
+        "batch.add(to_row(BASE), 1)\n"
+        "batch.take_over(5)\n"
+        "os._exit(9)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, check=False).returncode == 9
+    with closing(Replica.open(path)) as replica:
+        assert replica.find("parking_citation", "260004175") == BASE
+
+
 def test_a_snapshot_replaces_what_was_there_and_an_update_does_not(path: Path) -> None:
     take(path, invoice("1"), invoice("2"))
     update = take(path, invoice("2", paid_minor=5), invoice("3"))

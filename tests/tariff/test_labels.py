@@ -122,6 +122,28 @@ def test_two_services_that_read_one_label_make_it_ambiguous() -> None:
     assert read == LabelProblem("ambiguous", ("parking_citation", "twin"))
 
 
+def test_a_failing_check_digit_is_not_rescued_by_a_layout_without_one() -> None:
+    loose = load_service(
+        """
+        id = "loose"
+        kind = "permit"
+        name = "service.loose"
+        currency = "USD"
+        policies = ["p"]
+        accounts = { fee = "A2590" }
+        order = ["fee"]
+        number = { length = 9 }
+        layouts = [{ name = "plain", fields = [{ name = "n", length = 9 }], number = ["n"] }]
+        """,
+        "services/loose.toml",
+    )
+    both = [LIB.service("parking_citation"), loose]
+    assert read_label("260004715", "", both) == LabelProblem("wrong_check_digit", ("loose", "parking_citation"))
+    assert read_typed("260004715", both) == LabelProblem("wrong_check_digit", ("loose", "parking_citation"))
+    assert read_typed("260004715", both, service="loose") == LabelRead("loose", "260004715", "typed")
+    assert read_label("260004715", "", [loose]) == LabelRead("loose", "260004715", "plain")
+
+
 def test_a_typed_number_may_hold_blanks_and_dashes() -> None:
     assert LIB.read_typed("2600 0417-5") == LabelRead("parking_citation", "260004175", "typed")
     assert LIB.read_typed("02 1234 5678") == LabelRead("water_bill", "0212345678", "typed")

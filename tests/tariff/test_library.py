@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import msgspec
 import pytest
 
 from kiosk.errors import PolicyError
+from kiosk.model.invoice import STATES, Invoice
 from kiosk.tariff.library import load
 from tests.tariff.example_city import library, texts
 
@@ -102,11 +106,18 @@ def test_every_message_a_price_can_use_is_listed_for_the_translators() -> None:
     assert all(part.replace("_", "").isalnum() for name in ids for part in name.split("."))
 
 
+def test_old_data_are_no_ground_to_take_money() -> None:
+    service = library().service("parking_citation")
+    hour = 3600
+    told = [service.offline_refusal(age) for age in (0, 72 * hour, 72 * hour + 1, None)]
+    assert [each.id if each else "" for each in told] == ["", "", "refused.data_too_old", "refused.offline"]
+    assert service.offline_refusal(None, online=True) is None
+    online_only = msgspec.structs.replace(service, offline=False)
+    assert online_only.offline_refusal(0) is not None
+    assert msgspec.structs.replace(service, offline_hours=0).offline_refusal(10**9) is None
+
+
 def test_a_state_that_cannot_be_paid_here_is_told_with_its_reason() -> None:
-    import datetime as dt
-
-    from kiosk.model.invoice import STATES, Invoice
-
     service = library().service("parking_citation")
     told = {}
     for state in STATES:

@@ -229,6 +229,15 @@ def test_what_was_paid_before_and_here_lowers_what_is_due() -> None:
     assert (quote.total_minor, quote.paid_minor, quote.due_minor) == (2500, 1500, 1000)
 
 
+def test_what_was_paid_in_full_here_never_grows_again_although_the_data_do_not_know_it_yet() -> None:
+    unpaid = LIB.price(citation(), D("2026-03-09"))
+    late = D("2026-05-01")
+    stale = LIB.price(citation(), late, own_paid_minor=unpaid.due_minor, settled_on=D("2026-03-09"))
+    assert (stale.due_minor, stale.priced_on) == (0, late)
+    partial = LIB.price(citation(), late, own_paid_minor=unpaid.due_minor - 100)
+    assert partial.due_minor == 100 + 1500
+
+
 def test_an_invoice_of_another_currency_or_service_is_not_priced() -> None:
     with pytest.raises(TariffError):
         LIB.price(citation(currency="CAD"), D("2026-03-02"))

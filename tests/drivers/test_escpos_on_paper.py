@@ -1,7 +1,8 @@
-"""The printer driver against the virtual printer, in virtual time: what lies on the paper, and whose it is (PR2-PR4)."""
+"""The printer driver against the virtual printer, in virtual time: what lies on the paper and whose it is (PR2-4)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ from kiosk.core.drawing import draw_line, draw_qr
 from kiosk.drivers.escpos_printer import EscPosPrinter, Options
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.protocols.escpos.device_model import CLONE, EPSON, PrinterModel
-from kiosk.protocols.escpos.device_print import BarcodeSymbol, QrSymbol, RasterBlock
+from kiosk.protocols.escpos.device_print import RasterBlock
 from kiosk.protocols.escpos.profile import Profile
+from kiosk.simulators.receipt_image import render_png
 
 MS = 1_000_000
 SAMPLE = "Ayuntamiento de Cádiz · Žluťoučký · Łódź · €12,34"
@@ -151,15 +153,19 @@ def test_every_letter_of_the_sample_reaches_the_paper() -> None:
     ]
 
 
-def test_codes_read_back_to_the_receipt() -> None:
-    counter = Counter()
-    counter.say(Print("J1", Slip((QrCode(RECEIPT), BarCode(RECEIPT), Cut()))))
+@pytest.mark.parametrize(("model", "profile"), [(EPSON, Profile()), (CLONE, GENERIC)], ids=["epson", "clone"])
+def test_codes_read_back_to_the_receipt(model: PrinterModel, profile: Profile, tmp_path: Path) -> None:
+    """PR4: an independent reader finds the receipt's number in every code on the picture of the paper."""
+    zxingcpp = pytest.importorskip("zxingcpp")
+    image = pytest.importorskip("PIL.Image")
+    counter = Counter(model, profile)
+    counter.say(Print("J1", Slip((Words("Recibo"), QrCode(RECEIPT), BarCode(RECEIPT), Feed(1), Cut()), "es")))
     counter.run(5_000)
     (piece,) = counter.printer.receipts
-    codes = [line for line in piece.lines if isinstance(line, (QrSymbol, BarcodeSymbol))]
-    assert [(type(code), code.align) for code in codes] == [(QrSymbol, "centre"), (BarcodeSymbol, "centre")]
-    assert isinstance(codes[0], QrSymbol) and codes[0].data.decode() == RECEIPT
-    assert isinstance(codes[1], BarcodeSymbol) and codes[1].text == RECEIPT
+    render_png(piece, tmp_path / "receipt.png")
+    found = zxingcpp.read_barcodes(image.open(tmp_path / "receipt.png"))
+    assert {code.text for code in found} == {RECEIPT}
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize("after_ms", range(0, 2_000, 100))

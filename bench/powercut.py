@@ -105,7 +105,7 @@ def run(states: int, seed: int, commits: int = 450) -> dict[str, object]:
     """Run the whole campaign and return its figures."""
     with tempfile.TemporaryDirectory(prefix="kiosk-powercut-", dir="/var/tmp") as work:
         full = campaign(Path(work) / "full", "FULL", states, commits, seed)
-        control = campaign(Path(work) / "control", "NORMAL", max(20, states // 5), commits, seed)
+        control = campaign(Path(work) / "control", "NORMAL", max(12, states // 5), commits, seed)
     injected = powercut_faults.run(seed, max(4, states // 25))
     wrong, lost = full["failed"], control["failed"]
     assert isinstance(wrong, list)

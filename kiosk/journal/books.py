@@ -29,6 +29,8 @@ _ABOUT: dict[str, tuple[type, ...]] = {
     "credit": (Settled,),
     "disputed": (NoteDisputed,),
     "suspense": (NoteSuspended,),
+    # A note that is still on its way when the session ends without any credit.
+    "pending": (SessionClosed,),
 }
 
 Place = tuple[int, int]
@@ -50,7 +52,7 @@ class Books:
         self._returned: set[NoteId] = set()
         self._tender: dict[str, Counter[str]] = {}
         self._numbers: tuple[int, set[int]] = (0, set())
-        self._told: dict[Place, Settled | NoteDisputed | NoteSuspended] = {}
+        self._told: dict[Place, Settled | NoteDisputed | NoteSuspended | SessionClosed] = {}
         self._unreceipted: dict[Place, Settled] = {}
 
     def step(self, fact: Fact) -> None:
@@ -74,6 +76,7 @@ class Books:
             case Settled():
                 self._settle(fact, body)
             case SessionClosed():
+                self._told[fact.epoch, fact.seq] = body
                 if any((left := self._tender.get(fact.stamp.session, Counter())).values()):
                     self._found("settlement_missing", fact, f"session closed with {dict(left)} of tender not settled")
             case ReceiptIssued():
@@ -112,7 +115,7 @@ class Books:
         moved = (sum(p.minor for p in entry.postings if p.minor > 0), entry.currency) if entry else None
         told = (value.minor, value.currency) if value else None
         if moved != told:
-            self._found("entry_differs", fact, f"the fact tells {value}, the entry moves {moved}")
+            self._found("entry_differs", fact, f"the fact tells {told}, the entry moves {moved}")
 
     def _reverse(self, fact: Fact, body: Reversed) -> None:
         place = (body.original_epoch, body.original_seq)
@@ -137,7 +140,8 @@ class Books:
     # --- notes ---------------------------------------------------------------------------------------------
 
     def _take(self, fact: Fact, note: NoteId) -> None:
-        if note in self._returned:
+        if note in self._returned and not isinstance(fact.body, NoteSuspended):
+            # A returned note that turns up stacked all the same belongs in suspense, and nowhere else.
             self._found("note_credited_after_return", fact, f"note {note} had gone back")
         if note in self._taken:
             epoch, seq = self._taken[note]
@@ -153,7 +157,11 @@ class Books:
                 "note_without_intent", fact, f"note {body.note} was credited, no intent to stack it was committed"
             )
         elif intended is not None and intended != body.value:
-            self._found("note_value_changed", fact, f"note {body.note} of {intended} was credited as {body.value}")
+            self._found(
+                "note_value_changed",
+                fact,
+                f"note {body.note} of {_plain(intended)} was credited as {_plain(body.value)}",
+            )
         self._tender.setdefault(fact.stamp.session, Counter())[body.value.currency] += body.value.minor
 
     def _return(self, fact: Fact, body: NoteReturned) -> None:
@@ -213,3 +221,8 @@ class Books:
                 self._found(
                     "receipt_differs", fact, f"{name} {printed.get(name, 0)} on the slip, {minor} in the settlement"
                 )
+
+
+def _plain(value: Money) -> str:
+    """Write an amount that may be nonsense: `Money` itself refuses to write a currency it does not know."""
+    return f"{value.minor} {value.currency[:12]}"

@@ -10,6 +10,9 @@ from kiosk.journal.findings import Finding
 from kiosk.journal.keys import VerifyingKey
 from kiosk.model.facts import ClockJumped, EpochStarted, Fact, Genesis, Stamp
 
+#: A wall clock is disciplined by small steps all the time; from here on it is a jump (as in the core's clock).
+WALL_FALL_NS = 2_000_000_000
+
 Report = Callable[[Finding], None]
 
 
@@ -121,17 +124,15 @@ class ChainWalk:
         self._stamp = now
         if was is None:
             return
-        jumped = isinstance(fact.body, ClockJumped)
+        jumped, fell = isinstance(fact.body, ClockJumped), was.at.wall_ns - now.at.wall_ns
         if now.at.boot_id == was.at.boot_id:
             if now.at.mono_ns < was.at.mono_ns:
                 self._found(
                     "clock_fell", row, f"monotonic clock fell by {was.at.mono_ns - now.at.mono_ns} ns within a boot"
                 )
-            if now.at.wall_ns < was.at.wall_ns and not jumped:
-                fell = (was.at.wall_ns - now.at.wall_ns) // 1_000_000
-                self._found(
-                    "wall_clock_fell", row, f"wall clock fell by {fell} ms and no ClockJumped tells of it", "warning"
-                )
+            if fell >= WALL_FALL_NS and not jumped:
+                told = f"wall clock fell by {fell // 1_000_000} ms and no ClockJumped tells of it"
+                self._found("wall_clock_fell", row, told, "warning")
         if now.business_date < was.business_date:
             told = f"{now.business_date} after {was.business_date}"
-            self._found("business_date_fell", row, told, "warning" if jumped else "error")
+            self._found("business_date_fell", row, told, "warning" if fell > 0 else "error")

@@ -76,9 +76,7 @@ def chain(previous: bytes, row: bytes) -> bytes:
 
 def head_message(kiosk: str, epoch: int, seq: int, digest: bytes) -> bytes:
     """Return the bytes that are signed to vouch for everything up to and including (epoch, seq)."""
-    return b"".join(
-        (_HEAD_DOMAIN, kiosk.encode("ascii"), b"\0", epoch.to_bytes(8, "big"), seq.to_bytes(8, "big"), digest)
-    )
+    return b"".join((_HEAD_DOMAIN, kiosk.encode(), b"\0", epoch.to_bytes(8, "big"), seq.to_bytes(8, "big"), digest))
 
 
 def _unreadable(row: bytes, error: Exception) -> JournalError:

@@ -157,11 +157,15 @@ def test_falling_clocks_are_found_within_a_boot_only() -> None:
     assert fell(4, "boot-2") == []
     assert fell(7, "boot-1") == []
     assert fell(4, "boot-1", ClockJumped(-2000)) == ["clock_fell"]
+    assert fell(5, "boot-1") == ["clock_fell"], "a second is what a time service may take back"
 
 
 def test_a_business_date_never_falls() -> None:
     dates = [stamp_at(1), stamp_at(2), stamp_at(3, date=dt.date(2026, 3, 8))]
-    assert [one.code for one in walk(rows_of([STARTED, STARTED], dates))] == ["business_date_fell"]
+    assert [str(one.severity) for one in walk(rows_of([STARTED, STARTED], dates))] == ["error"]
+    back = [stamp_at(1), stamp_at(900), stamp_at(2, date=dt.date(2026, 3, 8), boot="boot-2")]
+    found = walk(rows_of([STARTED, STARTED], back))
+    assert [(one.code, one.severity) for one in found] == [("business_date_fell", "warning")]
 
 
 # --- money ---------------------------------------------------------------------------------------------------
@@ -183,6 +187,7 @@ def test_a_reversed_dispute_may_be_followed_by_the_credit() -> None:
 def test_a_returned_note_is_never_credited() -> None:
     assert codes([intended(1, 2000), returned(1), credited(1, 2000)]) == ["note_credited_after_return"]
     assert codes([intended(1, 2000), credited(1, 2000), returned(1)]) == ["note_credited_after_return"]
+    assert codes([intended(1, 2000), returned(1), suspended(1, 2000)]) == []
 
 
 def test_a_credit_needs_its_intent_unless_it_was_recovered() -> None:
@@ -207,6 +212,11 @@ def test_a_settlement_is_what_was_credited_in_its_session() -> None:
     short = msgspec.structs.replace(good, overpayment_minor=400)
     assert "settlement_differs" in codes([*notes, short, receipt(1, 4, 2000, 1500)])
     assert codes([*notes, SessionClosed("timeout")]) == ["settlement_missing"]
+
+
+def test_a_slip_for_a_pending_note_is_about_the_end_of_its_session() -> None:
+    assert codes([intended(1, 2000), SessionClosed("fault"), receipt(1, 3, 0, 0, "pending")]) == []
+    assert codes([intended(1, 2000), SessionClosed("fault"), receipt(1, 2, 0, 0, "pending")]) == ["receipt_differs"]
 
 
 def test_every_settlement_with_money_has_a_receipt_that_says_the_same() -> None:

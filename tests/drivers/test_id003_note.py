@@ -235,6 +235,17 @@ def test_each_new_note_gets_the_next_serial() -> None:
     assert rig.feed(0x65).note == NoteId("acceptor", 2)
 
 
+def test_escrow_again_with_the_same_code_after_stacking_is_the_same_note() -> None:
+    rig = ready()
+    rig.order(StackNote(rig.feed().note))
+    rig.show(STACKING)
+    rig.show(ESCROW, data=b"\x64")
+    assert rig.unit.commands().count(STACK_2) == 2
+    rig.show(STACKING, VEND_VALID, STACKED, IDLING)
+    assert [e.note for e in rig.told(NoteEscrowed)] == [FIRST]  # type: ignore[attr-defined]
+    assert stacked(rig) == [(FIRST, eur(20), False)]
+
+
 def test_another_code_in_escrow_is_another_note_and_ends_the_first() -> None:
     rig = ready()
     rig.order(StackNote(rig.feed(0x64).note))
@@ -425,28 +436,37 @@ def test_a_commit_that_does_not_come_is_a_finding() -> None:
 # --- power-up and silence while running ---------------------------------------------------------------------------
 
 
-def test_a_plain_power_up_after_the_stack_command_is_a_dispute_committed_before_reset() -> None:
-    rig = ready(auto=False)
+@pytest.mark.parametrize(("rule", "kind"), [("returned", NoteReturned), ("disputed", NoteDisputed)])
+def test_a_plain_power_up_after_the_stack_command_is_committed_before_reset(rule: str, kind: type) -> None:
+    rig = ready(auto=False, forgotten_note=rule)
     rig.order(StackNote(rig.feed().note))
     rig.show(STACKING, POWER_UP, ms=2_000)
-    disputed = rig.told(NoteDisputed)
-    assert [(e.note, e.value) for e in disputed] == [(FIRST, eur(20))]  # type: ignore[attr-defined]
+    told = rig.told(NoteDisputed, NoteReturned)
+    assert [(type(e), e.note) for e in told] == [(kind, FIRST)]  # type: ignore[attr-defined]
     assert RESET not in rig.unit.commands()
-    rig.order(Confirm(disputed[0].token))  # type: ignore[attr-defined]
+    rig.order(Confirm(told[0].token))  # type: ignore[attr-defined]
     rig.run(500)
     assert RESET in rig.unit.commands()
 
 
 def test_a_late_vend_valid_of_a_disputed_note_is_acknowledged_without_a_credit() -> None:
-    rig = ready()
+    rig = ready(forgotten_note="disputed")
     rig.order(StackNote(rig.feed().note))
     rig.show(STACKING, POWER_UP, VEND_VALID, STACKED, IDLING)
     assert rig.told(NoteStacked) == []
     assert ACK in rig.unit.commands()
 
 
-def test_an_initialize_nobody_asked_for_makes_rest_a_dispute() -> None:
+def test_rest_after_an_initialize_nobody_asked_for_is_a_return() -> None:
     rig = ready()
+    rig.order(StackNote(rig.feed().note))
+    rig.show(STACKING, INITIALIZE, DISABLE)
+    assert [e.note for e in rig.told(NoteReturned, NoteDisputed)] == [FIRST]  # type: ignore[attr-defined]
+    assert rig.told(NoteDisputed) == []
+
+
+def test_rest_after_such_an_initialize_is_a_dispute_where_that_is_configured() -> None:
+    rig = ready(forgotten_note="disputed")
     rig.order(StackNote(rig.feed().note))
     rig.show(STACKING, INITIALIZE, DISABLE)
     assert [e.reason for e in rig.told(NoteDisputed)] == ["initialized_without_credit"]  # type: ignore[attr-defined]

@@ -102,8 +102,8 @@ MATRIX = [
     (SENT, (IN_STACKER, INITIALIZE, VEND_VALID, STACKED, IDLING), [STACKED_OURS, GONE], [RESET, ACK]),
     (SENT, (IN_ACCEPTOR, INITIALIZE, DISABLE), [RETURNED], [RESET]),
     (SENT, (IN_ACCEPTOR, INITIALIZE, VEND_VALID, DISABLE), [RETURNED, ("stacked", None, eur(20))], [RESET, ACK]),
-    (SENT, (POWER_UP, INITIALIZE, DISABLE), [DISPUTED], [RESET]),
-    (SENT, (INITIALIZE, DISABLE), [DISPUTED], []),
+    (SENT, (POWER_UP, INITIALIZE, DISABLE), [RETURNED], [RESET]),
+    (SENT, (INITIALIZE, DISABLE), [RETURNED], []),
     (SENT, (INITIALIZE, VEND_VALID, STACKED, DISABLE), [STACKED_OURS, GONE], [ACK]),
     (CREDITED, (VEND_VALID, STACKED, DISABLE), [GONE], [ACK]),
     (CREDITED, (STACKED, DISABLE), [GONE], []),
@@ -156,7 +156,7 @@ def test_an_answer_within_the_time_still_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(IN_STACKER, NoteStacked), (IN_ACCEPTOR, NoteReturned), (POWER_UP, NoteDisputed)]
+    ("status", "kind"), [(IN_STACKER, NoteStacked), (IN_ACCEPTOR, NoteReturned), (POWER_UP, NoteReturned)]
 )
 def test_reset_waits_for_the_commit_of_what_the_power_up_told(status: int, kind: type) -> None:
     rig = started(SENT, status, auto=False)

@@ -14,8 +14,10 @@ Rules that must stay true (money):
   note (so only RESET is sent).  A VEND VALID that follows is the same note: it is acknowledged, not credited.
 * 0x41 returns the note, written down before RESET.  A VEND VALID that follows all the same becomes a note without a
   name and with the known value: a returned note is final in the books.
-* A note with its stack command out that ends at rest without a credit point was returned.  Where the unit lost its
-  memory on the way (a plain POWER UP, an INITIALIZE we did not cause), rest proves nothing: the note is disputed.
+* A note with its stack command out that ends at rest without a credit point was returned (sheet §7), also after a
+  plain POWER UP or an INITIALIZE: a unit that has a note past the point of return says so, by 0x42 or VEND VALID.
+  Where units are not to be trusted in that, such a note can be made a dispute (`Limits.dispute_forgotten`).
+* ESCROW again after STACK, with the same code and no gap in the polls, is the same note: stacked again under its name.
 """
 
 from __future__ import annotations
@@ -87,10 +89,12 @@ class Rule(enum.Enum):
     RETURNED = "returned"
     #: Returned, to be committed before RESET.
     RETURNED_BEFORE_RESET = "returned before reset"
-    #: At rest after the stack command: returned, or disputed where the unit lost its memory.
+    #: At rest after the stack command: returned (or disputed, as configured, where the unit lost its memory).
     ENDED = "ended"
     CREDIT = "credit"
     CREDIT_BEFORE_RESET = "credit before reset"
+    #: The unit feels no note and has lost its memory: returned (or disputed, as configured), committed before RESET.
+    FELT_NO_NOTE = "felt no note"
     DISPUTE = "dispute"
     #: The unit forgot the note; only a credit point can still tell.
     FORGOTTEN = "forgotten"
@@ -163,7 +167,7 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
             Seen.VEND_VALID: Rule.CREDIT,
             Seen.STACKED: Rule.CREDIT,
             Seen.GOING_BACK: Rule.LEAVING,
-            Seen.POWER_UP: Rule.DISPUTE,
+            Seen.POWER_UP: Rule.FELT_NO_NOTE,
             Seen.UP_IN_ACCEPTOR: Rule.RETURNED_BEFORE_RESET,
             Seen.UP_IN_STACKER: Rule.CREDIT_BEFORE_RESET,
             Seen.INITIALIZING: Rule.FORGOTTEN,
@@ -218,6 +222,8 @@ class Limits(msgspec.Struct, frozen=True):
     repeat: int
     #: STACK is tried this often before the note is sent back.
     stack_tries: int
+    #: A note whose stack command is out is a dispute where the unit lost its memory, not a return.
+    dispute_forgotten: bool
     #: VEND VALID without a commit for this long is a finding.
     unconfirmed: int
 

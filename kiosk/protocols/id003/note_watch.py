@@ -249,12 +249,16 @@ class NoteWatch:
             self._return(note, note.reason or "idle", raw)
         elif rule is Rule.RETURNED_BEFORE_RESET:
             self._return_before_reset(note, "power_up_in_acceptor", now, raw)
-        elif rule is Rule.DISPUTE and (note.may_have_moved or note.phase is Phase.ESCROWED):
-            why = "stacked_without_command" if note.phase is Phase.ESCROWED else "power_up_without_note"
-            self._dispute(note, why, raw)
-        elif rule is Rule.ENDED and note.may_have_moved and note.forgotten:
+        elif rule is Rule.DISPUTE:
+            self._dispute(note, "stacked_without_command", raw)
+        elif rule is Rule.FELT_NO_NOTE:
+            if note.may_have_moved and self._limits.dispute_forgotten:
+                self._dispute(note, "power_up_without_note", raw)
+            else:
+                self._return_before_reset(note, note.reason or "power_up_without_note", now, raw)
+        elif rule is Rule.ENDED and note.may_have_moved and note.forgotten and self._limits.dispute_forgotten:
             self._dispute(note, "initialized_without_credit", raw)
-        elif rule in (Rule.ENDED, Rule.DISPUTE):
+        elif rule is Rule.ENDED:
             self._return(note, note.reason or ("idle_after_restart" if note.carried else "idle_without_credit"), raw)
         elif rule is Rule.GONE_EARLY:
             note.over = True
@@ -284,13 +288,15 @@ class NoteWatch:
         self, note: Note, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money], raw: str
     ) -> None:
         other = status is DeviceStatus.ESCROW and bool(note.code) and data[:1] != bytes((note.code,))
-        if other or note.moving or note.leaving:  # the unit shows a second life: the first has ended without credit
+        if other or note.leaving:  # the unit shows a second life: the first has ended without credit
             self._return(note, note.reason or "escrow_of_another_note", raw)
             self._begin(status, data, now, table)
             return
         if status is DeviceStatus.HOLDING and note.hold and not note.held and note.id is not None:
             note.held = True
             self.events.append(NoteHeld(note.id))
+        if note.moving:  # it fell back into escrow: what was acknowledged is void
+            note.moving = note.acked = False
         limits = self._limits
         if note.phase is Phase.INTENDED:
             if note.order is None:

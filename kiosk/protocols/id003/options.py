@@ -5,6 +5,8 @@ Every doubtful point of the ID003 sheet (§10) is an option here, with the reaso
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from kiosk.protocols.id003.codes import HostCommand
@@ -46,6 +48,9 @@ class Id003Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unpolled_limit_ms: int = 3_000
     #: Silence, or only INITIALIZE, for this long makes a note with its stack command out a dispute.
     resolve_ms: int = 30_000
+    #: A note with its stack command out that the unit has forgotten (plain POWER UP, INITIALIZE) and does not credit:
+    #: ``returned`` (design rule of the sheet, §7) or ``disputed`` where units are known to lose notes that way.
+    forgotten_note: Literal["returned", "disputed"] = "returned"
     #: VEND VALID without a commit for this long is a finding; a unit left so for a minute went mute (single source).
     unconfirmed_ms: int = 20_000
     #: Silent polls after which the unit counts as lost.
@@ -86,6 +91,7 @@ def limits(options: Id003Options) -> Limits:
         gap=options.unpolled_limit_ms * MS,
         repeat=options.repeat_ms * MS,
         stack_tries=options.stack_tries,
+        dispute_forgotten=options.forgotten_note == "disputed",
         unconfirmed=options.unconfirmed_ms * MS,
     )
 

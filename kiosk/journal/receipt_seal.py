@@ -167,5 +167,7 @@ def load_keys(path: Path) -> dict[tuple[str, int], PublishedKey]:
             f"the key list {path} cannot be read ({error.strerror})", hint="give the file the city publishes"
         ) from error
     except msgspec.DecodeError as error:
-        raise ReceiptError(f"{path} is not a list of published keys: {error}", hint="ask the city for it again") from error
+        raise ReceiptError(
+            f"{path} is not a list of published keys: {error}", hint="ask the city for it again"
+        ) from error
     return {(key.kiosk, key.epoch): key for key in held.keys}

@@ -14,6 +14,9 @@ import pytest
 import serial
 
 from kiosk.errors import SimulatorError
+from kiosk.protocols.escpos.device import EscposPrinter
+from kiosk.protocols.escpos.device_model import PrinterModel
+from kiosk.protocols.escpos.device_print import TextLine
 from kiosk.protocols.id003.codes import DeviceStatus, HostCommand
 from kiosk.protocols.id003.device import Id003Device
 from kiosk.protocols.id003.frames import Decoder, Frame, encode
@@ -146,3 +149,34 @@ def test_a_role_behind_tcp_answers_one_program_after_another() -> None:
             line.sendall(encode(HostCommand.STATUS_REQUEST))
             assert line.recv(64) == encode(DeviceStatus.POWER_UP)
     assert port.died is None
+
+
+def test_a_printer_without_paper_stops_reading_and_goes_on_with_a_new_roll(tmp_path: Path) -> None:
+    printer = EscposPrinter(PrinterModel(dots_per_second=0, roll_mm=10_000_000))
+    with PtyPort(printer, tmp_path / "printer") as port, serial.Serial(str(port.path), timeout=0) as line:
+        with port.hands() as device:
+            device.paper_out()
+        job = b"0123456789\n" * 3000
+        os.set_blocking(line.fileno(), False)
+        sent, end = 0, time.monotonic() + PATIENCE_S
+        while sent < len(job) and time.monotonic() < end:
+            try:
+                sent += os.write(line.fileno(), job[sent:])
+            except BlockingIOError:
+                if port.role.room() == 0:
+                    break
+            time.sleep(0.005)
+        assert sent < len(job), "somebody must have stopped reading"
+        with port.hands() as device:
+            assert device.room() == 0
+            device.load_paper()
+        while sent < len(job) and time.monotonic() < end:
+            try:
+                sent += os.write(line.fileno(), job[sent:])
+            except BlockingIOError:
+                time.sleep(0.005)
+        while len(port.role.hanging.lines) < 3000 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert {line.text for line in port.role.hanging.lines if isinstance(line, TextLine)} == {"0123456789"}
+        assert len(port.role.hanging.lines) == 3000
+        assert port.role.counters["overrun"] == 0

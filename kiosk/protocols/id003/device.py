@@ -230,6 +230,10 @@ class Id003Device:
         """Feed a note; False where the unit does not take it.  `force` pushes it into a unit that is inhibited."""
         return self._on() and self._path.insert(minor_value, direction, force)
 
+    def insert_ticket(self, barcode: str) -> bool:
+        """Feed a barcode ticket, which is no money; False where the unit does not take it."""
+        return self._on() and self._path.insert(0, 1, False, barcode.encode("ascii", "replace")[:24])
+
     def pull_back(self) -> bool:
         """Pull the note out, or take it from the mouth; False once it has passed the lever."""
         return self._path.pull_back(self._on())

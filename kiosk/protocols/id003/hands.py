@@ -5,7 +5,7 @@ These acts are physical: they work on where things are, and the wire only shows 
 
 from __future__ import annotations
 
-from kiosk.protocols.id003.codes import POWER_UPS, REJECT_INHIBITED, HostCommand
+from kiosk.protocols.id003.codes import BARCODE_TICKET, POWER_UPS, REJECT_INHIBITED, HostCommand
 from kiosk.protocols.id003.codes import DeviceStatus as S
 from kiosk.protocols.id003.notepath import MS, Note, NotePath, Place
 
@@ -16,12 +16,12 @@ _PULLABLE = frozenset({S.ACCEPTING, S.ESCROW, S.HOLDING, S.STACKING, S.RETURNING
 class HandledNotePath(NotePath):
     """A note path within reach of hands.  Owns no state of its own beyond the path's."""
 
-    def insert(self, minor: int, direction: int, force: bool) -> bool:
-        """Feed a note; False where the unit does not draw it in."""
+    def insert(self, minor: int, direction: int, force: bool, ticket: bytes | None = None) -> bool:
+        """Feed a note or a ticket; False where the unit does not draw it in."""
         free = self.stage is S.IDLING or (force and self.stage is S.DISABLED)
         if not free or self.note is not None or self.level is not None:
             return False
-        self.note = Note(minor, self.unit.code_of(minor))
+        self.note = Note(minor, self.unit.code_of(minor) if ticket is None else BARCODE_TICKET, ticket)
         if self.settings[HostCommand.SET_DIRECTION][0] & direction:
             self.reject_next = REJECT_INHIBITED
         self._enter(S.ACCEPTING, self.unit.speeds.accepting_ms)

@@ -35,11 +35,13 @@ class Place(enum.Enum):
 
 
 class Note:
-    """The one note the unit is busy with."""
+    """The one note, or barcode ticket, that the unit is busy with."""
 
-    def __init__(self, minor: int, code: int | None) -> None:
+    def __init__(self, minor: int, code: int | None, ticket: bytes | None = None) -> None:
         self.minor = minor
         self.code = code
+        #: What the barcode of a ticket says; None for a note.  A ticket is no money and is counted nowhere.
+        self.ticket = ticket
         self.place = Place.PATH
         #: The unit set out to stack it.
         self.stacking = False
@@ -95,7 +97,8 @@ class NotePath:
     @property
     def inside(self) -> int | None:
         """Return the value of the note that is neither in the box nor with a person."""
-        return self.note.minor if self.note is not None and self.note.place is not Place.BOX else None
+        note = self.note
+        return note.minor if note is not None and note.ticket is None and note.place is not Place.BOX else None
 
     @property
     def level(self) -> S | None:
@@ -223,6 +226,9 @@ class NotePath:
     def _judge(self, note: Note) -> None:
         reason, self.reject_next = self.reject_next, None
         disabled = self.settings[HostCommand.SET_DENOMINATION]
+        refused = self.settings[HostCommand.SET_BAR_INHIBIT][0] & (1 if note.ticket is None else 2)
+        if reason is None and refused:
+            reason = REJECT_INHIBITED if note.ticket is None else 0x91
         if reason is None and note.code is None:
             reason = 0x76
         if reason is None and note.code is not None and is_disabled(disabled, note.code):
@@ -233,7 +239,7 @@ class NotePath:
             self._reject(reason)
 
     def _to_escrow(self, note: Note) -> None:
-        self._enter(S.ESCROW, self.unit.speeds.escrow_ms, bytes((note.code or 0,)))
+        self._enter(S.ESCROW, self.unit.speeds.escrow_ms, bytes((note.code or 0,)) + (note.ticket or b""))
 
     def _vend(self, note: Note) -> None:
         data = bytes((note.code or 0,)) if self.unit.vend_valid_with_code else b""
@@ -246,12 +252,14 @@ class NotePath:
     def _into_box(self) -> None:
         if self.note is not None and self.note.place is not Place.BOX:
             self.note.place = Place.BOX
-            self.cashbox.append(self.note.minor)
+            if self.note.ticket is None:
+                self.cashbox.append(self.note.minor)
 
     def _out(self) -> None:
         """The note is with a person now."""
         if self.note is not None:
-            self.returned.append(self.note.minor)
+            if self.note.ticket is None:
+                self.returned.append(self.note.minor)
             self.note = None
 
     def _give_back(self) -> None:

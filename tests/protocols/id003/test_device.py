@@ -204,6 +204,34 @@ def test_a_note_that_the_unit_does_not_know_is_rejected(rig: Rig) -> None:
     assert rig.until(S.REJECTING) == b"\x76"
 
 
+def test_a_note_in_a_refused_direction_is_rejected_with_79(rig: Rig) -> None:
+    rig.ask(HostCommand.SET_DIRECTION, b"\x04")
+    rig.device.insert(2000, direction=4)
+    assert rig.until(S.REJECTING) == b"\x79"
+    rig.device.take_rejected()
+    rig.until(S.IDLING)
+    rig.escrow(1000)
+
+
+def test_a_barcode_ticket_shows_its_text_and_is_no_money(rig: Rig) -> None:
+    rig.device.insert_ticket("123456789012345678")
+    assert rig.until(S.REJECTING) == b"\x91"
+    rig.device.take_rejected()
+    rig.until(S.IDLING)
+    rig.ask(HostCommand.SET_BAR_INHIBIT, b"\xfc")
+    rig.device.insert_ticket("123456789012345678")
+    assert rig.until(S.ESCROW) == b"\x6f123456789012345678"
+    rig.ask(HostCommand.STACK_2)
+    rig.until(S.VEND_VALID)
+    assert (rig.device.cashbox, rig.device.returned, rig.device.inside) == ([], [], None)
+
+
+def test_notes_are_refused_by_bit_0_of_the_bar_inhibit(rig: Rig) -> None:
+    rig.ask(HostCommand.SET_BAR_INHIBIT, b"\xfd")
+    rig.device.insert(2000)
+    assert rig.until(S.REJECTING) == b"\x79"
+
+
 def test_an_inhibit_does_not_stop_a_note_that_is_inside(rig: Rig) -> None:
     rig.device.insert(2000)
     rig.ask(HostCommand.SET_INHIBIT, b"\x01")

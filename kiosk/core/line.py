@@ -75,6 +75,8 @@ class LineWorker:
         self.dead = ""
         #: True while the port is open.
         self.connected = False
+        #: True while the port is being opened, which may take longer than a driver's call may.
+        self.opening = False
         #: The last trouble with the port, "" when it is open and well.
         self.last_error = ""
         self._build = build
@@ -97,6 +99,7 @@ class LineWorker:
         self._reopen_at = clock()
         self._reopen_wait = REOPEN_FIRST_NS
         self._was_present: bool | None = None
+        self._look_at = clock()
 
     # --- from other threads -------------------------------------------------------------------------------
 
@@ -191,26 +194,36 @@ class LineWorker:
             self.dead = self.dead or seat.dead
 
     def _try_open(self, seat: DriverSeat, now: int) -> None:
-        present = self.path.present()
-        appeared = present is True and self._was_present is False
-        self._was_present = present
-        if now < self._reopen_at and not appeared and not self._pulled:
+        if self._appeared(now) or self._pulled:
+            # udev may still be about to set the permissions: begin with short waits again.
+            self._reopen_wait, self._pulled = REOPEN_FIRST_NS, False
+        elif now < self._reopen_at:
             return
-        self._pulled = False
+        self.opening = True
         try:
             facts = self.path.open()
         except TransportError as error:
             self._not_open(seat, error, now)
             return
+        finally:
+            self.opening = False
+            self.last_tick = self._clock()
         if self._abandoned:
             self._close_path()
             return
         self.connected, self.last_error, self._reopen_wait = True, "", REOPEN_FIRST_NS
         self.recorder.port("opened", now, "OpenCount")
-        seat.port(Opened(facts), now)
+        seat.port(Opened(facts), self._clock())
         if self._notes_order is not None and not seat.dead:
             order, self._notes_order = self._notes_order, None
-            seat.command(order, now)
+            seat.command(order, self._clock())
+
+    def _appeared(self, now: int) -> bool:
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_NS
+        before, self._was_present = self._was_present, self.path.present()
+        return before is False and self._was_present is True
 
     def _not_open(self, seat: DriverSeat, error: KioskError, now: int) -> None:
         if str(error) != self.last_error:
@@ -295,7 +308,7 @@ class LineWorker:
         self._forget_output()
         self._close_path()
         self.last_error = str(error)
-        self._was_present = None
+        self._reopen_wait = REOPEN_FIRST_NS
         self._reopen_at = now + int(REOPEN_FIRST_NS * self._chance.uniform(0.75, 1.25))
         self.recorder.port(f"lost: {error.message}", now, "LostCount")
         seat.port(Lost(error.message), now)

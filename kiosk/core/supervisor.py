@@ -56,8 +56,10 @@ class RestartPolicy(msgspec.Struct, frozen=True):
     window_ns: int = 600 * NS
     first_ns: int = NS // 2
     most_ns: int = 30 * NS
-    #: A driver without a heartbeat for so long hangs; opening a port takes at most a few seconds.
+    #: A driver without a heartbeat for so long hangs.
     hang_ns: int = 10 * NS
+    #: The same while its port is being opened, which may wait for a name server.
+    hang_opening_ns: int = 60 * NS
 
 
 class DeviceStatus(msgspec.Struct, frozen=True):
@@ -213,7 +215,7 @@ class Supervisor:
         if not worker.alive:
             return worker.dead or "its thread ended"
         beat = worker.last_tick
-        if now - beat <= self._policy.hang_ns:
+        if now - beat <= (self._policy.hang_opening_ns if worker.opening else self._policy.hang_ns):
             post.suspect = None
         elif post.suspect is None or post.suspect[0] != beat:
             post.suspect = (beat, now)
@@ -269,9 +271,14 @@ class Supervisor:
                 worker.look()
 
     def all_ticked(self, since_ns: int) -> bool:
-        """Tell whether every worker in service has beaten its heart since then; for the watchdog."""
+        """Tell whether every worker in service has beaten its heart since then; for the watchdog.
+
+        One that is just opening its port counts as well: `tend` has a longer limit for that.
+        """
         workers = [post.worker for post in self._posts.values()]
-        return all(worker.last_tick >= since_ns for worker in workers if worker is not None and worker.alive)
+        return all(
+            worker.opening or worker.last_tick >= since_ns for worker in workers if worker is not None and worker.alive
+        )
 
     def status(self) -> list[DeviceStatus]:
         """Tell how every device's driver is doing, in the order of the configuration."""

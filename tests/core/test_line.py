@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import queue
 import random
 import threading
 import time
+import tty
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from kiosk.core.line import LineWorker
+from kiosk.errors import TransportError
 from kiosk.model.commands import CheckHealth, DeviceCommand, EnableNotes, InhibitNotes, StackNote
 from kiosk.model.device_events import CommandRefused, DeviceEvent, DeviceState, Scanned
 from kiosk.model.ids import NoteId
@@ -27,6 +32,7 @@ from kiosk.plugins.devices import (
     Write,
     WriteTimedOut,
 )
+from kiosk.transports import make_path
 from kiosk.transports.loopback import Loopback
 
 T = TypeVar("T")
@@ -234,6 +240,67 @@ def test_an_abandoned_worker_says_nothing_more_and_frees_its_port(rig: Rig) -> N
     while not rig.news.empty():
         left.append(rig.news.get())
     assert Scanned("too late") not in left
+
+
+def test_a_device_that_is_back_before_its_permissions_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(plugged=False)
+    refusals: list[int] = []
+    really = rig.wire.open
+
+    def not_yet() -> dict[str, str]:
+        if rig.wire.present() and len(refusals) < 3:
+            refusals.append(time.monotonic_ns())
+            raise TransportError("permission denied", transient=False)
+        return really()
+
+    try:
+        rig.hear()
+        rig.hear()
+        wait_for(lambda: rig.worker.recorder.counters().get("OpenFailureCount"))
+        rig.worker._reopen_wait = 3600 * 10**9  # as after a long absence
+        monkeypatch.setattr(rig.wire, "open", not_yet)
+        rig.wire.plug()
+        rig.worker.look()
+        rig.until("opened")
+        assert len(refusals) == 3
+    finally:
+        rig.worker.stop()
+
+
+def test_a_hundred_replugs_of_a_real_pty_come_back_and_leak_no_descriptor(tmp_path: Path) -> None:
+    link = tmp_path / "port"
+
+    def plug() -> int:
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        link.symlink_to(os.ttyname(slave))
+        os.close(slave)
+        return master
+
+    master = plug()
+    news: queue.SimpleQueue[DeviceEvent] = queue.SimpleQueue()
+    path = make_path("serial", {"port": str(link), "parity": "E"})
+    worker = LineWorker("front", path, Clerk, ({}, None, bytes(32)), news.put)
+    worker.start()
+
+    def until(text: str) -> None:
+        while news.get(timeout=10) != Scanned(text):
+            pass
+
+    until("opened")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        link.unlink()
+        os.close(master)
+        until("lost")
+        master = plug()
+        worker.look()
+        until("opened")
+        os.write(master, b"hello")
+        until("got b'hello'")
+    assert len(os.listdir("/proc/self/fd")) == before
+    worker.stop()
+    os.close(master)
 
 
 def test_the_heart_beats_on_a_silent_line(rig: Rig) -> None:

@@ -46,7 +46,7 @@ def draw_line(text: str, width_dots: int, bold: bool = False, size: int = 1) -> 
             if not letter.isspace():
                 # Twice, one dot apart, is how a thermal printer sets bold itself.
                 for shift in range(1 + bold * size):
-                    pen.text((column * cell + shift, 4 * size), letter, fill=1, font=font)
+                    pen.text((column * cell + shift, 2 * size), letter, fill=1, font=font)
         column += width
     return height, image.tobytes()
 

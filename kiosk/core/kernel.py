@@ -31,6 +31,7 @@ from kiosk.core.books import Books
 from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.inbox import IntentPosted
+from kiosk.core.naming import named, nameless
 from kiosk.core.slips import SlipPrinter
 from kiosk.core.supervisor import DeviceNews
 from kiosk.errors import (
@@ -171,13 +172,13 @@ class Kernel:
             # In escrow there is no fact of it yet, but its serial is taken.
             marks["note_serial"] = str(max(flight.note.serial, int(marks["note_serial"])))
         found = self.books.open_note(device)
-        return marks, OpenNote(*found) if found is not None else None, self.parts.entropy()
+        return marks, nameless(OpenNote(*found)) if found is not None else None, self.parts.entropy()
 
     # --- items --------------------------------------------------------------------------------------------
 
     def handle_news(self, news: DeviceNews) -> None:
         """Take what a device told."""
-        event, device = news.event, news.device
+        event, device = named(news.event, news.device), news.device
         page, changed = self.parts.board.heard(device, event)
         if isinstance(event, ProtocolFault):
             self.counts[f"{device}.{event.kind}"] += 1
@@ -342,7 +343,7 @@ class Kernel:
                 self._pending.appendleft((event, "", 0))
 
     def _post(self, device: str, command: Command, generation: int | None = None) -> bool:
-        taken = self.parts.devices.post(device, command, generation)
+        taken = self.parts.devices.post(device, nameless(command), generation)
         if not taken and not isinstance(command, Confirm | EnableNotes | InhibitNotes):
             self.counts[f"{device}.order_lost"] += 1
             if isinstance(command, Print):

@@ -18,7 +18,7 @@ def is_kiosk_id(text: str) -> bool:
 class NoteId(msgspec.Struct, frozen=True, array_like=True):
     """One physical note seen by one acceptor: the acceptor's name and a serial that never repeats on this kiosk."""
 
-    #: Configured name of the acceptor.
+    #: Configured name of the acceptor; "" on the driver's side, which never names itself.
     device: str
     #: Serial within that acceptor's life on this kiosk, from 1; survives restarts through the journal.
     serial: int

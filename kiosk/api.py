@@ -59,6 +59,7 @@ from kiosk.model.device_events import (
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money, minor_digits
 from kiosk.model.slip import BarCode, Cut, Feed, Pair, QrCode, Rule, Slip, SlipLine, Words
+from kiosk.plugins.declarations import CommandDeclaration, ExporterDeclaration, LayoutDeclaration, ServiceDeclaration
 from kiosk.plugins.devices import (
     DEVICE_CLASSES,
     TRANSPORT_KINDS,
@@ -92,6 +93,7 @@ __all__ = [
     "CashboxRemoved",
     "CheckHealth",
     "Command",
+    "CommandDeclaration",
     "CommandRefused",
     "Confirm",
     "Cut",
@@ -106,11 +108,13 @@ __all__ = [
     "EnableNotes",
     "Event",
     "Feed",
+    "ExporterDeclaration",
     "FrameError",
     "HoldNote",
     "Identified",
     "InhibitNotes",
     "KioskError",
+    "LayoutDeclaration",
     "Lost",
     "Money",
     "MoneyError",
@@ -146,6 +150,7 @@ __all__ = [
     "ScanRefused",
     "Scanned",
     "Sent",
+    "ServiceDeclaration",
     "Slip",
     "SlipLine",
     "StackNote",

@@ -247,7 +247,7 @@ def _read(path: Path, tag: str, before: Language | None) -> Language:
     try:
         with path.open("rb") as file:
             catalog = read_po(file, abort_invalid=True)
-        locale = str(catalog.locale) if catalog.locale else tag
+        locale = str(catalog.locale or catalog.locale_identifier or tag)
         Locale.parse(locale)
         plural: Plural = c2py(catalog.plural_expr)
     except (PoFileError, UnknownLocaleError, UnicodeDecodeError, ValueError) as error:

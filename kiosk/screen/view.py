@@ -43,6 +43,7 @@ ELSEWHERE = {"language", "enter_number", "remove_invoice"}
 #: (screen, intent) that does the same as a button of that screen, so that it needs no second one: (…, that button).
 SAME_AS = {
     ("entering", "cancel"): "back",
+    ("consenting", "cancel"): "back",
     ("notice", "back"): "dismiss",
     ("notice", "cancel"): "dismiss",
     ("accepting", "finish"): "cancel",

@@ -44,18 +44,22 @@ function draw(told) {
   further();
 }
 
+// What does not fit is reached by touch, and by a button for whoever cannot drag.
 function further() {
   const main = document.getElementById("main");
-  const old = main.querySelector(".further");
-  const rest = main.scrollHeight - main.clientHeight - main.scrollTop;
-  if (rest < 24) { if (old) old.remove(); return; }
+  const old = document.getElementById("further");
+  const below = main.scrollHeight - main.clientHeight - main.scrollTop;
+  if (below < 24 && main.scrollTop < 24) { if (old) old.remove(); return; }
+  const more = old || document.createElement("button");
+  const down = below >= 24;
+  more.textContent = down ? "↓" : "↑";
+  more.setAttribute("aria-label", down ? shown.dataset.further : shown.dataset.back);
+  more.dataset.way = down ? "1" : "-1";
   if (old) return;
-  const more = document.createElement("button");
   more.type = "button";
   more.className = "further";
   more.id = "further";
-  more.textContent = shown.dataset.further + " ↓";
-  more.addEventListener("click", () => main.scrollBy({ top: main.clientHeight * 0.7, behavior: "auto" }));
+  more.addEventListener("click", () => main.scrollBy({ top: main.clientHeight * 0.7 * Number(more.dataset.way) }));
   main.append(more);
 }
 

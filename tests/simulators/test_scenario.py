@@ -14,7 +14,7 @@ from kiosk.model.money import Money
 from kiosk.simulators import steps as do
 from kiosk.simulators.scenario import GRAMMAR, ScenarioError, parse, parse_line, play, write
 
-GRAMMAR_FILE = Path(__file__).parents[1] / "scenarios" / "grammar.txt"
+GRAMMAR_FILE = Path(__file__).with_name("grammar.txt")
 
 
 class Recorder:

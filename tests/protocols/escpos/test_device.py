@@ -181,7 +181,10 @@ def test_a_status_request_inside_a_command_is_eaten_as_its_argument(rig: Printer
 
 def test_a_power_cut_loses_the_buffer_and_keeps_the_paper(rig: PrinterRig) -> None:
     rig.print(b"printed\n")
+    rig.now += 1_000 * MS
     rig.send(b"\x1bE\x01half")
+    assert rig.printer.room() == 4096
+    assert not rig.printer.idle
     rig.printer.cut_power()
     assert rig.printer.room() == 0
     assert rig.send(b"\x10\x04\x01") == b""

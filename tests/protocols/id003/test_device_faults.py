@@ -109,6 +109,29 @@ def test_an_acknowledged_note_shows_plain_power_up(rig: Rig) -> None:
     assert rig.device.cashbox == [2000]
 
 
+def test_a_note_acknowledged_before_it_is_fully_in_never_shows_vend_valid_again() -> None:
+    rig = Rig(replace(USD_UNIT, vend_valid_after_0x42=True)).ready()
+    rig.escrow().ask(HostCommand.STACK_1)
+    rig.until(S.VEND_VALID)
+    rig.ask(HostCommand.ACK)
+    assert rig.device.inside == 2000
+    assert cut(rig).status() == S.POWER_UP_BILL_IN_STACKER
+    rig.ask(HostCommand.RESET)
+    rig.wait(1_600, polling=False)
+    assert rig.status() == S.DISABLED
+    assert rig.device.cashbox == [2000]
+
+
+def test_a_rejected_note_left_at_the_mouth_shows_0x41_at_power_up(rig: Rig) -> None:
+    rig.device.reject_next(0x71)
+    rig.device.insert(2000)
+    rig.until(S.REJECTING)
+    rig.wait(1_000)
+    assert cut(rig).status() == S.POWER_UP_BILL_IN_ACCEPTOR
+    restart(rig)
+    assert rig.device.returned == [2000]
+
+
 def test_a_power_cut_during_initialise_still_knows_where_the_note_is(rig: Rig) -> None:
     past_the_lever(rig)
     cut(rig).ask(HostCommand.RESET)

@@ -126,6 +126,12 @@ def test_a_frame_swallowed_by_a_broken_one_is_found_when_the_line_falls_still() 
     assert good(out) == [(0x15, b"")]
 
 
+def test_a_good_frame_inside_one_with_a_wrong_crc_is_found_at_once() -> None:
+    out = Decoder().feed(b"\xfc\x0c\x88" + encode(0x15) + b"\x00\x00\x00\x00")
+    assert good(out) == [(0x15, b"")]
+    assert faults(out) == ["checksum"], "bytes already told as part of a fault are not told again"
+
+
 def test_a_frame_that_holds_a_whole_frame_is_one_frame() -> None:
     inner = encode(0x15)
     assert good(Decoder().feed(encode(0x88, inner + b"x"))) == [(0x88, inner + b"x")]

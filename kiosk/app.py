@@ -39,7 +39,7 @@ from kiosk.errors import ConfigError, ReceiptError
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.receipt_seal import Verdict, check, load_keys
 from kiosk.journal.store import Journal
-from kiosk.ledger.chart import Chart, load_chart
+from kiosk.ledger.chart import Chart, check_services, load_chart
 from kiosk.model import facts
 from kiosk.model.ids import is_kiosk_id
 from kiosk.model.money import minor_digits, plain
@@ -186,6 +186,7 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
         texts.setdefault(f"services/{name}.toml", declared.toml)
     library = load_library({name: text for name, text in texts.items() if name.split("/")[0] in ("services", "policies")})
     chart = load_chart(texts["chart.toml"], str(data / "chart.toml"))
+    check_services(chart, library.services.values())
     catalogue = Catalogue.load([data / "texts"] if (data / "texts").is_dir() else [], pseudo=pseudo)
     for language in settings.kiosk.languages:
         if language not in catalogue.languages:

@@ -40,6 +40,8 @@ class CityCounter:
     def payable(self, item: CartItem, without_cart: int) -> Text | None:
         """None where this item can be paid here and now, else why not."""
         service = self.library.service(item.invoice.service)
+        if item.quote.total_minor == 0 and item.invoice.state == "open":
+            return text("notice.nothing_due", number=item.invoice.number)
         if item.quote.due_minor == 0 and item.invoice.state in ("open", "paid"):
             return text("notice.already_paid", number=item.invoice.number)
         refusal = service.refusal(item.invoice)

@@ -72,6 +72,8 @@ class Applied(msgspec.Struct, array_like=True):
     epoch: int
     seq: int
     minor: int
+    #: Local day the price of this payment stood for, where it paid the invoice in full; ISO, else "".
+    full_on: str = ""
 
 
 class Books(msgspec.Struct, kw_only=True):
@@ -172,6 +174,12 @@ class Books(msgspec.Struct, kw_only=True):
         mark = (counted.epoch, counted.seq)
         return sum(a.minor for a in self.applied.get(f"{service}/{number}", ()) if (a.epoch, a.seq) > mark)
 
+    def settled_on(self, service: str, number: str, counted: PostedThrough) -> str:
+        """Return the day on which this kiosk's own payment settled an invoice in full, ISO; "" where none did."""
+        mark = (counted.epoch, counted.seq)
+        rows = self.applied.get(f"{service}/{number}", ())
+        return next((a.full_on for a in rows if a.full_on and (a.epoch, a.seq) > mark), "")
+
     def outcomes(self) -> dict[NoteId, str]:
         """Return the last recorded outcome of every remembered note."""
         found = {}
@@ -265,8 +273,16 @@ def _settled(books: Books, fact: facts.Fact, body: facts.Settled) -> None:
     for part in body.allocations:
         if part.minor:
             rows = books.applied.setdefault(f"{part.service}/{part.number}", [])
-            rows.append(Applied(fact.epoch, fact.seq, part.minor))
+            rows.append(Applied(fact.epoch, fact.seq, part.minor, _full_on(books, part)))
     _close(books, fact)
+
+
+def _full_on(books: Books, part: facts.Allocation) -> str:
+    """Return the day for which the price of a whole payment stood: its fee clock stopped then."""
+    if part.outcome != "full" or books.open_session is None:
+        return ""
+    found = (q for q in books.open_session.quotes if (q.service, q.number) == (part.service, part.number))
+    return next((quote.priced_on.isoformat() for quote in found), "")
 
 
 def _closed(books: Books, fact: facts.Fact, body: facts.SessionClosed) -> None:
@@ -297,6 +313,13 @@ def _print_ended(books: Books, fact: facts.Fact, body: facts.PrintEnded) -> None
 
 def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:
     books._post(body.entry)
+    undone = (body.original_epoch, body.original_seq)
+    for name, rows in list(books.applied.items()):
+        left = [row for row in rows if (row.epoch, row.seq) != undone]
+        if left:
+            books.applied[name] = left
+        else:
+            del books.applied[name]
 
 
 def _cashbox(books: Books, fact: facts.Fact, body: facts.CashboxChanged) -> None:

@@ -42,6 +42,10 @@ class InvoiceSource(Protocol):
         """Return the local ISO time of the data set, "" where nothing is known."""
         ...
 
+    def age_s(self, service: str) -> int | None:
+        """Return the age of the service's data in seconds; None where there are none."""
+        ...
+
     def digest(self) -> str:
         """Return the digest of all data sets, 16 hexadecimal digits."""
         ...
@@ -68,9 +72,15 @@ def look_up(
         return _problem(text("notice.data_missing")), str(error)
     if found is None:
         return _problem(text("notice.not_found", as_of_date=source.as_of(read.service)[:10])), ""
+    refusal = library.service(found.service).offline_refusal(source.age_s(found.service))
+    if refusal is not None:
+        return _problem(refusal), ""
     own = books.paid_since(found.service, found.number, found.posted_through)
+    settled = books.settled_on(found.service, found.number, found.posted_through)
     try:
-        quote = library.price(found, today, own_paid_minor=own)
+        quote = library.price(
+            found, today, own_paid_minor=own, settled_on=dt.date.fromisoformat(settled) if settled else None
+        )
     except TariffError as error:
         return _problem(text("notice.no_price")), str(error)
     if own:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kiosk.errors import ReplicaError
@@ -14,8 +16,10 @@ from kiosk.sync.replica import Replica, data_set_of
 class ReferenceData:
     """Owns the kernel thread's read-only view of `sync.db`."""
 
-    def __init__(self, path: Path, utc_offset_s: int = 0) -> None:
+    def __init__(self, path: Path, utc_offset_s: int = 0, *, wall: Callable[[], int] = time.time_ns) -> None:
+        """`wall` tells wall-clock nanoseconds, against which the age of the data is told."""
         self.path = path
+        self._wall = wall
         self._offset = dt.timezone(dt.timedelta(seconds=utc_offset_s))
         self._replica: Replica | None = None
         self._inode: tuple[int, int] = (0, 0)
@@ -59,6 +63,14 @@ class ReferenceData:
         if held is None:
             return ""
         return dt.datetime.fromtimestamp(held.taken_at_ns // NS, self._offset).isoformat(timespec="seconds")
+
+    def age_s(self, service: str) -> int | None:
+        """Return the age of the service's data in seconds; None where there are none."""
+        try:
+            held = self._open().dataset(data_set_of(service))
+        except ReplicaError:
+            return None
+        return None if held is None else held.age_s(self._wall())
 
     def digest(self) -> str:
         """Return the digest of all data sets, 16 hexadecimal digits; "" where there are none."""

@@ -7,7 +7,10 @@ import pytest
 from kiosk.api import (
     CommandRefused,
     Confirm,
+    EnableNotes,
     HoldNote,
+    InhibitNotes,
+    Lost,
     NoteAccepting,
     NoteDisputed,
     NoteEscrowed,
@@ -33,6 +36,8 @@ from tests.drivers.id003_unit import (
     HOLD,
     HOLDING,
     IDLING,
+    IN_ACCEPTOR,
+    IN_STACKER,
     INITIALIZE,
     JAM_A,
     JAM_S,
@@ -433,6 +438,17 @@ def test_a_commit_that_does_not_come_is_a_finding() -> None:
     assert ACK not in rig.unit.commands()
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(IN_STACKER, NoteStacked), (IN_ACCEPTOR, NoteReturned), (POWER_UP, NoteReturned)]
+)
+def test_a_power_up_decides_about_a_note_in_escrow_too(status: int, kind: type) -> None:
+    rig = ready()
+    rig.feed()
+    rig.show(status, INITIALIZE, DISABLE)
+    told = rig.told(NoteStacked, NoteReturned, NoteDisputed)
+    assert [(type(e), e.note) for e in told] == [(kind, FIRST)]  # type: ignore[attr-defined]
+
+
 # --- power-up and silence while running ---------------------------------------------------------------------------
 
 
@@ -495,3 +511,58 @@ def test_reset_waits_for_the_fate_of_the_note_however_silent_the_unit_is() -> No
     rig.order(Confirm(rig.told(NoteDisputed)[0].token))  # type: ignore[attr-defined]
     rig.run(1_000)
     assert RESET in rig.unit.commands()
+
+
+def test_a_note_that_seemed_over_and_shows_again_is_not_gone_before_its_ack() -> None:
+    rig = ready(auto=False)
+    rig.order(StackNote(rig.feed().note))
+    rig.show(VEND_VALID, IDLING, VEND_VALID)
+    rig.order(Confirm(rig.told(NoteStacked)[0].token))  # type: ignore[attr-defined]
+    assert rig.told(NoteGone) == []
+    rig.run(300)
+    assert rig.unit.commands()[-1] == ACK
+    rig.show(STACKED)
+    assert rig.told(NoteGone) == [NoteGone(FIRST)]
+    assert len(rig.told(NoteStacked)) == 1
+
+
+def test_a_refused_stack_followed_by_silence_is_a_dispute_because_it_may_have_moved() -> None:
+    rig = ready()
+    note = rig.feed()
+    rig.unit.replies[STACK_2] = []
+    rig.order(StackNote(note.note))
+    rig.run(8_000)
+    assert RETURN in rig.unit.commands()
+    rig.unit.status = None
+    rig.run(32_000)
+    assert [e.note for e in rig.told(NoteDisputed)] == [FIRST]  # type: ignore[attr-defined]
+
+
+def test_a_stack_order_that_never_left_before_the_port_was_lost_becomes_a_return() -> None:
+    rig = ready()
+    note = rig.feed().note
+    rig.driver.tick(rig.driver.deadline() or 0)
+    rig.driver.take_outbound()  # a poll is under way, so the order waits
+    rig.driver.command(StackNote(note), rig.now)
+    assert rig.driver.take_outbound() == []
+    rig.driver.port(Lost("unplugged"), rig.now)
+    rig.open()
+    rig.run(500)
+    assert STACK_2 not in rig.unit.commands()
+    assert rig.unit.commands()[0] == RETURN
+    rig.show(RETURNING, IDLING)
+    assert [e.note for e in rig.told(NoteReturned)] == [FIRST]  # type: ignore[attr-defined]
+
+
+def test_settings_wait_for_the_commit_of_a_note_that_is_already_over() -> None:
+    rig = ready(auto=False)
+    rig.order(EnableNotes((eur(20),)))
+    rig.run(300)
+    rig.order(StackNote(rig.feed().note))
+    rig.show(VEND_VALID)
+    rig.order(InhibitNotes())
+    rig.show(IDLING)
+    assert rig.unit.settings[0xC3] == b"\x00"
+    rig.order(Confirm(rig.told(NoteStacked)[0].token))  # type: ignore[attr-defined]
+    rig.run(500)
+    assert rig.unit.settings[0xC3] == b"\x01"

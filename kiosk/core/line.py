@@ -21,7 +21,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from kiosk.core.recorder import LineRecorder
-from kiosk.core.runner import DriverSeat, refusal
+from kiosk.core.runner import DriverSeat
+from kiosk.core.runner_orphans import refusal, refusals
 from kiosk.errors import KioskError, TransportError
 from kiosk.model.commands import CheckHealth, DeviceCommand, EnableNotes, InhibitNotes
 from kiosk.model.device_events import DeviceEvent, DeviceState, ProtocolFault
@@ -85,6 +86,7 @@ class LineWorker:
         self._clock = clock
         self._chance = chance or random.Random()
         self._write_timeout = write_timeout_ms * MS
+        self._seat: DriverSeat | None = None
         self._commands: deque[DeviceCommand] = deque()
         self._notes_order: DeviceCommand | None = None
         self._abandoned = False
@@ -144,6 +146,11 @@ class LineWorker:
         self._close_path()
         self.wake()
 
+    def orphans(self, reason: str) -> list[DeviceEvent]:
+        """Return the answers that this worker's dead or abandoned driver owes and will never give."""
+        jobs = self._seat.jobs.orphans(reason) if self._seat is not None else []
+        return jobs + refusals(list(self._commands), reason)
+
     @property
     def alive(self) -> bool:
         """Tell whether the thread still runs."""
@@ -177,7 +184,7 @@ class LineWorker:
         except Exception as error:  # noqa: BLE001  a stranger's constructor
             self.dead = f"the driver could not be built: {type(error).__name__}: {str(error)[:200]}"
             return
-        seat = DriverSeat(self.device, driver, self._news)
+        seat = self._seat = DriverSeat(self.device, driver, self._news)
         seat.remember(*self._memory)
         while not self._stopping and not seat.dead:
             now = self.last_tick = self._clock()

@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import cast, get_args
 
+from kiosk.core.runner_orphans import OpenJobs, refusal
 from kiosk.model.commands import DeviceCommand
-from kiosk.model.device_events import CommandRefused, DeviceEvent
-from kiosk.model.ids import NoteId
+from kiosk.model.device_events import DeviceEvent
 from kiosk.plugins.devices import Driver, Opened, OpenNote, Outbound, PortEvent, PortRequest, Write
 
 #: Bounds of what one driver may hand over, so that a broken one cannot eat the machine.
@@ -36,6 +36,8 @@ class DriverSeat:
         self.dead = ""
         #: True once the driver was told of an open port.
         self.met_port = False
+        #: The print jobs that the driver has taken and not ended.
+        self.jobs = OpenJobs()
         self._driver = driver
         self._news = news
         self._outbound: list[Outbound] = []
@@ -77,6 +79,7 @@ class DriverSeat:
             if not self.dead:
                 self._news(refusal(cmd, "the port has not been opened yet"))
             return
+        self.jobs.ordered(cmd)
         self._do("command", lambda: self._driver.command(cmd, now))
 
     def deadline(self) -> int | None:
@@ -114,7 +117,9 @@ class DriverSeat:
         for event in events[:MAX_EVENTS_A_CALL]:
             if not isinstance(event, _EVENTS):
                 return f"take_events gave {type(event).__name__}, which is no device event"
-            self._news(cast(DeviceEvent, event))
+            known = cast(DeviceEvent, event)
+            self.jobs.told(known)
+            self._news(known)
         return f"more than {MAX_EVENTS_A_CALL} events in one call" if len(events) > MAX_EVENTS_A_CALL else ""
 
     def _take(self, outbound: object) -> str:
@@ -142,17 +147,6 @@ class DriverSeat:
     def _die(self, reason: str) -> None:
         self.dead = reason
         self._outbound, self._outbound_bytes, self._deadline = [], 0, None
-
-
-def refusal(cmd: DeviceCommand, reason: str) -> CommandRefused:
-    """Build the refusal of a command, naming its note or job so that its intent can be closed."""
-    note = getattr(cmd, "note", None)
-    return CommandRefused(
-        command=str(cmd.__struct_config__.tag),
-        reason=reason,
-        note=note if isinstance(note, NoteId) else None,
-        job=str(getattr(cmd, "job", "")),
-    )
 
 
 def _last_frame(error: BaseException) -> str:

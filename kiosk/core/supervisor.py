@@ -7,8 +7,8 @@ its port freed, and a new one put in its place under the next generation number.
 
 The supervisor has no thread of its own.  The thread that owns the kiosk's state calls `tend` at least once a
 second; so `recall` is always called on that thread and needs no lock.  News carry the generation they come
-from; news of an earlier generation is still true (a note stacked before the driver died is stacked), but a
-command that answers it must be posted with that generation, so that it can never confirm something else.
+from.  A driver's death begins the next generation: its open print jobs are ended and orders it never got are
+refused in the new one, and a confirmation of something that the old one said reaches nobody.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class DeviceStatus(msgspec.Struct, frozen=True):
     last_error: str
     generation: int
     counters: dict[str, int] = {}
+    #: Threads of hung drivers that were left behind and still run; only a restart of the service ends them.
+    left_behind: int = 0
 
 
 class _Post:
@@ -89,7 +91,9 @@ class _Post:
         self.recorder = LineRecorder(recording=device.config.record)
         self.worker: LineWorker | None = None
         self.port = ""
-        self.generation = 0
+        self.generation = 1
+        #: Abandoned workers whose threads still run.
+        self.ghosts: list[LineWorker] = []
         self.restarts = 0
         self.deaths: deque[int] = deque()
         self.restart_at: int | None = None
@@ -187,7 +191,6 @@ class Supervisor:
             self._launch(post)
 
     def _launch(self, post: _Post) -> None:
-        post.generation += 1
         post.restart_at = post.suspect = None
         config = post.device.config
         post.worker = LineWorker(
@@ -221,26 +224,30 @@ class Supervisor:
             post.suspect = (beat, now)
         elif now - post.suspect[1] >= SECOND_LOOK_NS:
             worker.abandon()
+            post.ghosts = [ghost for ghost in post.ghosts if ghost.alive] + [worker]
             return f"it hangs: no sign of life for {(now - beat) // NS} s"
         return ""
 
     def _died(self, post: _Post, reason: str, now: int) -> None:
-        name = post.device.config.name
-        post.worker = None
+        worker, post.worker = post.worker, None
         post.last_error = reason
+        # From here on whatever the dead driver said is old, and whatever is said is of the next life.
+        post.generation += 1
         post.recorder.port(f"driver died: {reason}", now, "DriverRestartCount")
+        if worker is not None:
+            for event in worker.orphans(f"the driver failed: {reason}"[:300]):
+                self._tell(post.device.config.name, post.generation, event)
         while post.deaths and now - post.deaths[0] > self._policy.window_ns:
             post.deaths.popleft()
         post.deaths.append(now)
+        state, detail = "driver_failed", reason
         if len(post.deaths) > self._policy.budget:
-            post.out_of_service = (
-                f"its driver failed {len(post.deaths)} times in {self._policy.window_ns // (60 * NS)} minutes: {reason}"
-            )
-            self._tell(name, post.generation, DeviceState("out_of_service", "fault", detail=post.out_of_service[:300]))
-            return
-        wait = min(self._policy.first_ns << (len(post.deaths) - 1), self._policy.most_ns)
-        post.restart_at = now + wait
-        self._tell(name, post.generation, DeviceState("driver_failed", "fault", detail=reason[:300]))
+            minutes = self._policy.window_ns // (60 * NS)
+            state = "out_of_service"
+            detail = post.out_of_service = f"its driver failed {len(post.deaths)} times in {minutes} minutes: {reason}"
+        else:
+            post.restart_at = now + min(self._policy.first_ns << (len(post.deaths) - 1), self._policy.most_ns)
+        self._tell(post.device.config.name, post.generation, DeviceState(state, "fault", detail=detail[:300]))
 
     # --- orders and questions, from any thread ------------------------------------------------------------
 
@@ -259,9 +266,12 @@ class Supervisor:
         return worker.post(command)
 
     def is_current(self, news: DeviceNews) -> bool:
-        """Tell whether the driver that told this still lives."""
+        """Tell whether this was told in the device's present life; what a dead driver said must not be acted on.
+
+        The next driver finds out from the wire what is still true.
+        """
         post = self._posts.get(news.device)
-        return post is not None and post.generation == news.generation and post.worker is not None
+        return post is not None and post.generation == news.generation
 
     def plugged(self) -> None:
         """Something was plugged in: let every lost line look for its device now."""
@@ -327,7 +337,7 @@ class Supervisor:
         spec = post.device.spec
         return DeviceStatus(
             name, spec.device_class, spec.name, post.device.transport, post.port, state, post.restarts, error,
-            post.generation, post.recorder.counters(),
+            post.generation, post.recorder.counters(), sum(ghost.alive for ghost in post.ghosts),
         )  # fmt: skip
 
     def _post(self, device: str) -> _Post:

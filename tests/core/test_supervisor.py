@@ -13,9 +13,11 @@ import pytest
 
 from kiosk.core.supervisor import DeviceConfig, DeviceNews, RestartPolicy, Supervisor
 from kiosk.errors import ConfigError, DriverError
-from kiosk.model.commands import CheckHealth, Confirm, DeviceCommand
-from kiosk.model.device_events import DeviceEvent, DeviceState, Scanned
+from kiosk.model.commands import CheckHealth, Confirm, DeviceCommand, Print, StackNote
+from kiosk.model.device_events import CommandRefused, DeviceEvent, DeviceState, PrintReady, PrintUnknown, Scanned
+from kiosk.model.ids import NoteId
 from kiosk.model.instant import NS
+from kiosk.model.slip import Slip
 from kiosk.plugins.devices import Driver, DriverSpec, DriverTools, Opened, OpenNote, Outbound, PortEvent, Write
 from kiosk.transports.loopback import Loopback
 
@@ -29,6 +31,7 @@ class Moody:
     """A driver that does what the far end tells it: live, raise or hang."""
 
     release = threading.Event()
+    hanging = threading.Event()
 
     def __init__(self, options: Options) -> None:
         if options.fail_to_build:
@@ -48,6 +51,7 @@ class Moody:
         if data == b"raise":
             raise RuntimeError("on purpose")
         if data == b"hang":
+            self.hanging.set()
             self.release.wait(30)
             self.events.append(Scanned("a ghost"))
             return
@@ -57,6 +61,8 @@ class Moody:
 
     def command(self, cmd: DeviceCommand, now: int) -> None:
         self.events.append(Scanned(str(cmd.__struct_config__.tag)))
+        if isinstance(cmd, Print):
+            self.events.append(PrintReady(len(cmd.job), cmd.job))
         self.outbound.append(Write(b"!"))
 
     def deadline(self) -> int | None:
@@ -126,6 +132,7 @@ class Rig:
 @pytest.fixture
 def rig() -> Iterator[Rig]:
     Moody.release.clear()
+    Moody.hanging.clear()
     made = Rig()
     yield made
     Moody.release.set()
@@ -173,10 +180,9 @@ def test_a_driver_that_cannot_be_built_spends_the_budget_too() -> None:
 def test_a_driver_that_hangs_is_replaced_and_its_ghost_is_not_heard(rig: Rig) -> None:
     rig.until_scan("opened")
     rig.wire.device_wrote(b"hang")
-    deadline = time.monotonic() + 10
-    while rig.boss.all_ticked(rig.clock() - 3 * NS) and time.monotonic() < deadline:
-        time.sleep(0.01)
-        rig.skew += 100_000_000  # the hung thread cannot read the clock: its heart stands still
+    assert Moody.hanging.wait(10)
+    rig.skew += 9 * NS
+    assert not rig.boss.all_ticked(rig.clock() - 5 * NS)  # the watchdog would go hungry
     rig.skew += FAST.hang_ns
     rig.boss.tend()
     rig.skew += 2 * NS
@@ -204,6 +210,36 @@ def test_a_confirmation_for_an_earlier_life_of_the_driver_reaches_nobody(rig: Ri
     rig.until_scan("opened")
     assert not rig.boss.is_current(first)
     assert not rig.boss.post("front", Confirm(1), first.generation)
+
+
+def test_the_jobs_of_a_dead_driver_end_and_none_is_waited_for_for_ever(rig: Rig) -> None:
+    rig.until_scan("opened")
+    for job in ("confirmed", "waiting"):
+        rig.boss.post("front", Print(job, Slip(())))
+    rig.boss.post("front", Confirm(len("confirmed")))
+    rig.until_scan("confirm")
+    rig.wire.device_wrote(b"raise")
+    ends = [rig.until(lambda event: isinstance(event, PrintUnknown | CommandRefused)) for _ in range(2)]
+    assert isinstance(ends[0].event, PrintUnknown)
+    assert ends[0].event.job == "confirmed"
+    assert isinstance(ends[1].event, CommandRefused)
+    assert (ends[1].event.command, ends[1].event.job) == ("print", "waiting")
+    assert all(rig.boss.is_current(news) for news in ends)
+
+
+def test_an_order_that_a_hung_driver_never_got_is_refused_by_note(rig: Rig) -> None:
+    rig.until_scan("opened")
+    rig.wire.device_wrote(b"hang")
+    assert Moody.hanging.wait(10)
+    assert rig.boss.post("front", StackNote(NoteId("front", 3)))
+    rig.skew += FAST.hang_ns + 2 * NS
+    rig.boss.tend()
+    rig.skew += 2 * NS
+    rig.boss.tend()
+    refused = rig.until(lambda event: isinstance(event, CommandRefused))
+    assert isinstance(refused.event, CommandRefused)
+    assert refused.event.note == NoteId("front", 3)
+    assert rig.boss.status()[0].left_behind == 1
 
 
 def test_an_unplugged_device_is_back_after_replug_without_a_restart(rig: Rig) -> None:

@@ -335,17 +335,14 @@ class Id003Acceptor:
                 return HostCommand.VERSION_REQUEST, b""
             if not self._resetting or since_reset >= options.reset_repeat_ms * MS:
                 return HostCommand.RESET, b""
-        silent_for = now - self._answered_at
-        if options.offline_after_ms and silent_for >= options.offline_after_ms * MS and watch.may_reset:  # noqa: SIM102
-            if since_reset >= options.offline_reset_ms * MS:
-                return HostCommand.RESET, b""
+        offline = options.offline_after_ms and now - self._answered_at >= options.offline_after_ms * MS
+        if offline and watch.may_reset and since_reset >= options.offline_reset_ms * MS:
+            return HostCommand.RESET, b""
         if now >= self._poll_due:
             return HostCommand.STATUS_REQUEST, b""
-        step = None
-        if self._last in SETTLED and self._line.proved:
-            initializing = self._last is DeviceStatus.INITIALIZE
-            if initializing or not watch.in_flight:
-                step = self._settings.next_step(self._last, self._identified, now)
+        settled = self._last is DeviceStatus.INITIALIZE or (self._last in SETTLED and not watch.in_flight)
+        ready = settled and self._line.proved
+        step = self._settings.next_step(self._last, self._identified, now) if ready else None
         return (HostCommand(step.code), step.data) if step else None
 
     def _send(self, code: HostCommand, data: bytes, now: int) -> None:

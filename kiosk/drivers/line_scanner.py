@@ -55,6 +55,12 @@ class LineScannerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     #: An identical label within this time of its last sight counts once.
     debounce_ms: int = 2_000
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_length <= self.max_length <= 512:
+            raise ValueError("min_length must be at least 1, max_length at least that and at most 512")
+        if min(self.scan_limit_ms, self.gap_ms) < 10 or self.debounce_ms < 0:
+            raise ValueError("a time is too short to be meant")
+
 
 class LineScanner:
     """Owns the bytes of the scan that is coming in; knows nothing of what a label means."""

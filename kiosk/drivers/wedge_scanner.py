@@ -60,6 +60,10 @@ class WedgeScannerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     debounce_ms: int = 2_000
 
     def __post_init__(self) -> None:
+        if not 1 <= self.min_length <= self.max_length <= 512:
+            raise ValueError("min_length must be at least 1, max_length at least that and at most 512")
+        if min(self.scan_limit_ms, self.gap_ms) < 10 or self.debounce_ms < 0:
+            raise ValueError("a time is too short to be meant")
         if self.keymap not in KEYMAPS:
             raise ValueError(f"keymap must be one of {', '.join(KEYMAPS)}")
         if any(name not in END_KEYS for name in self.end_keys):

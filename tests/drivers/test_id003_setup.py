@@ -306,6 +306,24 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
         msgspec.convert({"pol_ms": 1}, Id003Options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stack_command": 4},
+        {"poll_ms": 0},
+        {"poll_ms": 3_000},
+        {"escrow_margin_ms": 10_000},
+        {"security": [256, 0]},
+        {"direction": -1},
+        {"tries": 0},
+        {"reply_timeout_ms": 0},
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(options, Id003Options)
+
+
 # --- states --------------------------------------------------------------------------------------------------------
 
 

@@ -162,6 +162,12 @@ def test_a_scanner_reports_health_and_refuses_orders_about_notes() -> None:
     ]
 
 
+@pytest.mark.parametrize("options", [{"max_length": 513}, {"min_length": 0}, {"gap_ms": 0}, {"sufix": "CR"}])
+def test_options_that_cannot_be_meant_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(options, LineScannerOptions)
+
+
 @given(st.lists(st.tuples(st.binary(max_size=80), st.integers(0, 1_500)), max_size=20))
 def test_any_bytes_at_any_pace_stay_bounded(pieces: list[tuple[bytes, int]]) -> None:
     driver = scanner(max_length=20)

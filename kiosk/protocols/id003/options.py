@@ -79,11 +79,27 @@ class Id003Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The line repeats what we write (some two-wire adapters); found out by itself where it is not said.
     echo: bool = False
 
+    def __post_init__(self) -> None:
+        if self.stack_command not in STACK_COMMANDS:
+            raise ValueError("stack_command must be 1, 2 or 3")
+        if not 20 <= self.poll_ms < self.unpolled_limit_ms:
+            raise ValueError("poll_ms must be at least 20 and less than unpolled_limit_ms")
+        if self.escrow_margin_ms >= self.escrow_limit_ms:
+            raise ValueError("escrow_margin_ms must be less than escrow_limit_ms")
+        single = (self.direction or 0, self.bar_inhibit or 0)
+        if any(not 0 <= byte <= 0xFF for byte in (*self.security, *self.optional_function, *self.country, *single)):
+            raise ValueError("security, optional_function, country, direction and bar_inhibit are bytes, 0 to 255")
+        if min(self.tries, self.stack_tries, self.device_lost_after) < 1:
+            raise ValueError("tries, stack_tries and device_lost_after must be at least 1")
+        times = (self.reply_timeout_ms, self.reset_timeout_ms, self.repeat_ms, self.reset_repeat_ms, self.resolve_ms)
+        if min(times) < 20 or min(self.gap_ms, self.hold_repeat_ms, self.offline_after_ms, self.offline_reset_ms) < 0:
+            raise ValueError("a time is too short to be meant")
+
 
 def limits(options: Id003Options) -> Limits:
     """Turn the options into the limits of a note's life."""
     return Limits(
-        stack=STACK_COMMANDS.get(options.stack_command, HostCommand.STACK_2),
+        stack=STACK_COMMANDS[options.stack_command],
         decide=max(options.escrow_limit_ms - options.escrow_margin_ms, 0) * MS,
         hold_repeat=options.hold_repeat_ms * MS,
         hold=options.hold_limit_ms * MS,

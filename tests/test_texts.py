@@ -46,6 +46,7 @@ def ids_in_code(rooms: set[str]) -> dict[str, str]:
                     "css",
                     "js",
                     "db",
+                    "url",
                 }:
                     found[node.value] = f"{path.name}:{node.lineno}"
     for path in sorted((ROOT / "kiosk" / "screen" / "templates").rglob("*.html")):

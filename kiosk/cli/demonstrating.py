@@ -1,0 +1,95 @@
+"""``kiosk demo``: a whole kiosk on simulated devices, for hands or for a scenario."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from kiosk.workbench.demonstration import Demonstration
+
+
+@click.command()
+@click.option(
+    "--scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Play this scenario without hands, print the receipt and end.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65534), default=0, help="Port of the bench; the screen takes the next one. 0: any.")
+@click.option(
+    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path),
+    help="Keep configuration, journal and log here instead of in a directory that is removed at the end.",
+)  # fmt: skip
+@click.option("--quick", is_flag=True, help="Devices that move faster and screens that wait less, for scenarios.")
+def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) -> None:
+    """Start a complete kiosk with simulated devices on real ptys.
+
+    Prints the address of the citizen screen and of the bench, a page with the simulated hardware. Ctrl-C ends it.
+    """
+    from kiosk.workbench.demonstration import Demonstration
+
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _interrupt(ended))
+    steps = []
+    if scenario is not None:
+        from kiosk.workbench.playing import read_scenario
+
+        steps = read_scenario(scenario)
+    demonstration = Demonstration(directory, port=port, quick=quick, say=lambda text: click.echo(f"… {text}"))
+    code = 0
+    try:
+        address = demonstration.start()
+        if scenario is not None:
+            from kiosk.workbench.playing import play
+
+            code = play(demonstration, steps, scenario, click.echo)
+        else:
+            _serve(demonstration, address, ended)
+    except KeyboardInterrupt:
+        click.echo("\n… interrupted")
+        code = 130 if scenario is not None else 0
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # the end must not be interrupted half way
+        click.echo("… ending the kiosk and its devices")
+        demonstration.stop()
+    click.get_current_context().exit(code)
+
+
+def _interrupt(ended: threading.Event) -> None:
+    ended.set()
+    raise KeyboardInterrupt
+
+
+def _serve(demonstration: Demonstration, address: str, ended: threading.Event) -> None:
+    from kiosk.workbench.bench_server import BenchServer
+
+    bench = BenchServer(demonstration)
+    try:
+        _tell(demonstration, address, bench.start())
+        while not ended.wait(1):
+            if trouble := demonstration.hardware.trouble():
+                click.secho(f"a simulated device died: {trouble}", fg="red", err=True)
+                return
+    finally:
+        bench.stop()
+
+
+def _tell(demonstration: Demonstration, screen: str, bench: str) -> None:
+    click.echo()
+    click.secho("  The kiosk is open.", bold=True)
+    click.echo()
+    click.echo(f"  bench           {click.style(bench, fg='cyan')}")
+    click.echo(f"  citizen screen  {click.style(screen, fg='cyan')}")
+    click.echo(f"  command line    kiosk status --config {demonstration.directory.config}")
+    click.echo()
+    click.echo("  Try one of these: scan it on the bench, or type the number on the screen.")
+    for sample in demonstration.samples:
+        if sample.owed:
+            click.echo(f"    {sample.name:<24} {sample.owed!s:>10}   {sample.shows}")
+    click.echo()
+    click.echo("  Ctrl-C ends it.")

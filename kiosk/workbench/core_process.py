@@ -1,0 +1,141 @@
+"""The kiosk's own process beside the simulated devices: started, watched, killed like a power cut, started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kiosk.errors import KioskError
+
+#: How long a start may take, a slow card included.
+START_MS = 60_000
+_LOOK_S = 0.1
+#: Starts within a minute after which it is left alone.
+BUDGET = 6
+
+
+class CoreProcess:
+    """Owns the child process.  A crash is followed by a new start, as the service manager would."""
+
+    def __init__(self, config: Path, url: Path, log: Path, told: Callable[[str], None]) -> None:
+        self._config = config
+        self._url = url
+        self._log = log
+        self._told = told
+        self._child: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+        self._lock = threading.RLock()
+        self._watcher: threading.Thread | None = None
+        self._starts: list[int] = []
+        self._ended = threading.Event()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the process lives."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process number."""
+        return self._child.pid if self._child is not None and self.running else None
+
+    def address(self) -> str:
+        """Return the start address of its screen, "" while there is none."""
+        try:
+            return self._url.read_text("utf-8").strip() if self.running else ""
+        except OSError:
+            return ""
+
+    def start(self) -> None:
+        """Start the process and watch it; returns at once."""
+        with self._lock:
+            self._wanted = True
+            if not self.running:
+                self._spawn()
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="watch-kiosk", daemon=True)
+                self._watcher.start()
+
+    def _spawn(self) -> None:
+        self._url.unlink(missing_ok=True)
+        self._starts = [*self._starts[-(BUDGET - 1) :], time.monotonic_ns()]
+        command = [sys.executable, "-m", "kiosk", "run", "--config", str(self._config)]
+        root = str(Path(__file__).resolve().parents[2])
+        searched = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        with self._log.open("ab") as log:
+            # A session of its own: Ctrl-C ends the demonstration, which then ends the kiosk in order.
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": searched},
+            )  # fmt: skip
+
+    def wait_ready(self, patience_ms: int = START_MS) -> str:
+        """Wait until the screen can be opened; return its start address.
+
+        Raises:
+            KioskError: it ended, or took too long; carries the end of its log.
+        """
+        end = time.monotonic_ns() + patience_ms * 1_000_000
+        while time.monotonic_ns() < end:
+            if address := self.address():
+                return address
+            if not self.running and not self._wanted:
+                break
+            if len(self._starts) >= BUDGET and not self.running:
+                break
+            if not self.running and len(self._starts) == 1:
+                time.sleep(_LOOK_S)
+                if not self.running:
+                    break
+            time.sleep(_LOOK_S)
+        raise KioskError("the kiosk did not start", hint=self.last_words() or f"see {self._log}")
+
+    def last_words(self) -> str:
+        """Return the last lines of the log."""
+        try:
+            lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return ""
+        return " / ".join(lines[-3:])[:600]
+
+    def kill(self) -> None:
+        """End it without a word, as a power cut does; it stays away until `start`."""
+        with self._lock:
+            self._wanted = False
+            if self._child is not None and self.running:
+                self._child.kill()
+                self._child.wait()
+            self._url.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End it in order; by force if it does not end."""
+        self._ended.set()
+        with self._lock:
+            self._wanted = False
+            if self._child is not None and self.running:
+                self._child.terminate()
+                try:
+                    self._child.wait(15)
+                except subprocess.TimeoutExpired:
+                    self._told("the kiosk did not end when asked: killed")
+                    self._child.kill()
+                    self._child.wait()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            with self._lock:
+                if not self._wanted or self.running or self._child is None:
+                    continue
+                code = self._child.returncode
+                recent = [at for at in self._starts if time.monotonic_ns() - at < 60_000_000_000]
+                if len(recent) >= BUDGET:
+                    self._wanted = False
+                    self._told(f"the kiosk ended {len(recent)} times within a minute and stays down: {self.last_words()}")
+                    continue
+                self._told(f"the kiosk ended (exit code {code}) and is started again")
+                self._spawn()

@@ -1,0 +1,131 @@
+"""A whole demonstration: directory, simulated hardware, the kiosk's process, and what has happened so far."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from kiosk.simulators.receipt_image import render_text
+from kiosk.tariff.library import TariffLibrary
+from kiosk.workbench.core_process import CoreProcess
+from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory
+from kiosk.workbench.hardware import Hardware
+from kiosk.workbench.samples import Sample, samples
+from kiosk.workbench.screen_hand import ScreenHand
+from kiosk.workbench.stage import WholeStage
+
+#: Events that are kept for the bench.
+KEPT = 200
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of what happened."""
+
+    number: int
+    #: Local time of day.
+    at: str
+    #: ``hand`` (somebody did something), ``kiosk`` (its process), ``paper``.
+    kind: str
+    text: str
+
+
+class Demonstration:
+    """Owns everything that a demonstration starts, and ends it again."""
+
+    def __init__(
+        self, directory: Path | None = None, *, port: int = 0, quick: bool = False,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:  # fmt: skip
+        self._say = say
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._count = 0
+        self._quick = quick
+        self.bench_port, self.screen_port = (port, port + 1) if port else free_ports()
+        self.directory = DemoDirectory.choose(directory)
+        self.hardware = Hardware(self.directory.ports, CURRENCY, quick=quick)
+        self.core = CoreProcess(
+            self.directory.config, self.directory.screen_url, self.directory.log, lambda text: self.note("kiosk", text)
+        )
+        self.screen = ScreenHand(self.core.address)
+        self.stage = WholeStage(self.hardware, self.screen, cut=self.cut_power, restore=self.restore_power)
+        self.library: TariffLibrary | None = None
+        self.samples: tuple[Sample, ...] = ()
+
+    @property
+    def bench_origin(self) -> str:
+        """The origin of the bench page."""
+        return f"http://127.0.0.1:{self.bench_port}"
+
+    def start(self) -> str:
+        """Prepare and start everything; return the start address of the citizen screen.
+
+        Raises:
+            KioskError: what did not start, and why.
+        """
+        today = dt.datetime.now(ZoneInfo(ZONE)).date()
+        self._say(f"preparing a kiosk in {self.directory.root}")
+        self.directory.write(screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick)
+        self.library = self.directory.import_examples(
+            today, lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}")
+        )
+        self.samples = samples(self.library, self.directory.state / "sync.db", today)
+        self._say("plugging in the simulated acceptor, printer and scanner")
+        self.hardware.start()
+        self._say("starting the kiosk")
+        self.core.start()
+        address = self.core.wait_ready()
+        self.note("kiosk", f"the kiosk has started (process {self.core.pid})")
+        return address
+
+    def stop(self) -> None:
+        """End everything in order and leave nothing behind."""
+        self.stage.stop()
+        self.core.stop()
+        self.hardware.stop()
+        self.directory.remove()
+
+    def cut_power(self) -> None:
+        """Pull the plug of the whole kiosk: the process dies by SIGKILL, every device loses its power."""
+        self.core.kill()
+        self.hardware.cut_power()
+        self.note("kiosk", "the power is gone: the process was killed, the devices are dark")
+
+    def restore_power(self) -> None:
+        """Give the power back and wait for the kiosk's screen."""
+        self.hardware.restore_power()
+        self.core.start()
+        self.core.wait_ready()
+        self.note("kiosk", f"the power is back: the kiosk has started (process {self.core.pid})")
+
+    def note(self, kind: str, text: str) -> None:
+        """Remember what happened."""
+        with self._lock:
+            self._count += 1
+            at = dt.datetime.now(ZoneInfo(ZONE)).strftime("%H:%M:%S")
+            self._events = [*self._events[-(KEPT - 1) :], Event(self._count, at, kind, text)]
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Return what happened after the event of this number."""
+        with self._lock:
+            return [event for event in self._events if event.number > after]
+
+    def receipts(self) -> list[str]:
+        """Return every receipt as plain text."""
+        with self.hardware.printer.hands() as printer:
+            hanging = [printer.hanging] if printer.hanging.lines else []
+            return [render_text(receipt) for receipt in (*printer.receipts, *hanging)]
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two ports of the loopback address that nobody uses now."""
+    with socket.socket() as one, socket.socket() as two:
+        for each in (one, two):
+            each.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]

@@ -1,0 +1,150 @@
+"""The stage of a whole kiosk: device acts go to the simulated devices, touches to the real screen.
+
+An act of a person is tried for as long as a person would try; an expectation may take a moment to come true, because
+between a note and the screen there are real wires and a real commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kiosk.errors import SimulatorError
+from kiosk.model.money import Money
+from kiosk.simulators.lone_stage import LoneStage
+from kiosk.workbench.hardware import Hardware
+from kiosk.workbench.screen_hand import ScreenHand, amount
+
+#: How long an expectation may take to come true.
+SETTLE_MS = 8_000
+
+
+class WholeStage:
+    """Carries out every step of the scenario language."""
+
+    def __init__(
+        self, hardware: Hardware, screen: ScreenHand, *, cut: Callable[[], None], restore: Callable[[], None]
+    ) -> None:
+        self.hardware = hardware
+        self.screen = screen
+        self._cut = cut
+        self._restore = restore
+        self._notes = LoneStage(hardware.acceptor)
+        self._paper = LoneStage(hardware.printer)
+        self._labels = LoneStage(hardware.scanner)
+
+    def stop(self) -> None:
+        """Wake a step that waits; it then fails."""
+        for stage in (self._notes, self._paper, self._labels):
+            stage.stop()
+
+    # --- devices -------------------------------------------------------------------------------------------------
+
+    def scan(self, label: str) -> None:
+        self._labels.scan(label)
+
+    def insert(self, value: Money, force: bool) -> None:
+        self._notes.insert(value, force)
+
+    def pull_back(self) -> None:
+        self._notes.pull_back()
+
+    def take_note(self) -> None:
+        self._notes.take_note()
+
+    def jam(self, where: str) -> None:
+        self._notes.jam(where)
+
+    def clear_jam(self, outcome: str | None) -> None:
+        self._notes.clear_jam(outcome)
+
+    def remove_box(self) -> None:
+        self._notes.remove_box()
+
+    def insert_box(self, empty: bool) -> None:
+        self._notes.insert_box(empty)
+
+    def fill_stacker(self) -> None:
+        self._notes.fill_stacker()
+
+    def cheat(self) -> None:
+        self._notes.cheat()
+
+    def acceptor_power(self, on: bool) -> None:
+        self._notes.acceptor_power(on)
+
+    def acceptor_speech(self, on: bool) -> None:
+        self._notes.acceptor_speech(on)
+
+    def lose_replies(self, count: int) -> None:
+        self._notes.lose_replies(count)
+
+    def lose_acks(self, count: int) -> None:
+        self._notes.lose_acks(count)
+
+    def garble_replies(self, count: int) -> None:
+        self._notes.garble_replies(count)
+
+    def stack_by_itself(self) -> None:
+        self._notes.stack_by_itself()
+
+    def repeat_escrow(self) -> None:
+        self._notes.repeat_escrow()
+
+    def tear_paper(self) -> None:
+        self._paper.tear_paper()
+
+    def load_paper(self) -> None:
+        self._paper.load_paper()
+
+    def open_cover(self) -> None:
+        self._paper.open_cover()
+
+    def close_cover(self) -> None:
+        self._paper.close_cover()
+
+    def expect_receipt(self, present: bool) -> None:
+        self._paper.expect_receipt(present)
+
+    def unplug(self, device: str) -> None:
+        self.hardware.port(device).unplug()
+
+    def replug(self, device: str) -> None:
+        self.hardware.port(device).replug()
+
+    def cut_power(self) -> None:
+        self._cut()
+
+    def restore_power(self) -> None:
+        self._restore()
+
+    # --- the screen ------------------------------------------------------------------------------------------------
+
+    def touch(self, name: str, args: tuple[str, ...]) -> None:
+        self.screen.touch(name, args)
+
+    def wait(self, ms: int) -> None:
+        self._notes.wait(ms)
+
+    def wait_screen(self, name: str, within_ms: int) -> None:
+        self.screen.wait_for(f"wait screen {name}", lambda shot: shot["screen"] == name, within_ms)
+
+    def expect_screen(self, name: str) -> None:
+        self.screen.wait_for(f"expect screen {name}", lambda shot: shot["screen"] == name, SETTLE_MS)
+
+    def expect_due(self, value: Money) -> None:
+        self.screen.wait_for(f"expect due {value}", lambda shot: amount(shot["due"]) == value, SETTLE_MS)
+
+    def expect_remaining(self, value: Money) -> None:
+        self.screen.wait_for(f"expect remaining {value}", lambda shot: amount(shot["remaining"]) == value, SETTLE_MS)
+
+    def expect_box(self, value: Money) -> None:
+        end = time.monotonic_ns() + SETTLE_MS * 1_000_000
+        while True:
+            try:
+                self._notes.expect_box(value)
+                return
+            except SimulatorError:
+                if time.monotonic_ns() >= end:
+                    raise
+            time.sleep(0.05)

@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 sh tools/apt-install.sh "the browser tests" chromium fonts-dejavu-core
 sh tools/apt-install.sh "the USB transport's library" libusb-1.0-0
+sh tools/apt-install.sh "the tests with mocked USB and event devices" umockdev gir1.2-umockdev-1.0 python3-gi
 sh tools/apt-install.sh "the checks of the systemd units" systemd
 sh tools/apt-install.sh "the power-cut test" qemu-system-common qemu-utils e2fsprogs
 sh tools/apt-install.sh "the disk-fault test" fiu-utils

@@ -256,6 +256,15 @@ def test_an_unplugged_device_is_back_after_replug_without_a_restart(rig: Rig) ->
     assert rig.boss.status()[0].restarts == 0
 
 
+def test_stopping_names_a_driver_that_hangs_and_does_not_wait_for_it(rig: Rig) -> None:
+    rig.until_scan("opened")
+    rig.wire.device_wrote(b"hang")
+    assert Moody.hanging.wait(10)
+    assert rig.boss.stop() == ["front"]
+    assert rig.boss.status()[0].state == "stopped"
+    assert rig.wire.fileno() == -1
+
+
 def test_an_order_to_an_unknown_device_names_the_known_ones(rig: Rig) -> None:
     with pytest.raises(DriverError, match="front"):
         rig.boss.post("back", CheckHealth())

@@ -6,6 +6,7 @@ import itertools
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import pytest
 
 from kiosk.plugins import manager
 from kiosk.plugins.builtins import BUILT_IN
+from kiosk.plugins.listeners import FactListeners
 from kiosk.plugins.manager import LoadedPlugins, PluginReport, load_plugins
 
 #: Short, because each hanging plugin costs it; long enough for an import on a busy machine.
-LIMIT_MS = 700
+LIMIT_MS = 500
 
 HEAD = """
 import time
@@ -224,3 +226,29 @@ def test_a_plugin_left_behind_in_a_hook_keeps_no_thread_that_would_stop_the_end_
     left = [thread for thread in threading.enumerate() if thread.name.startswith("plugin ")]
     assert left
     assert all(thread.daemon for thread in left)
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "reason"), [("raise SystemExit(1)", "SystemExit"), ("while True: time.sleep(0.05)", "too slow")]
+)
+def test_a_plugin_that_fails_while_it_hears_of_facts_is_set_aside_and_its_neighbour_hears_all(
+    site: Path, misdeed: str, reason: str
+) -> None:
+    install(site, "bad", f"@hookimpl\ndef kiosk_fact_committed(committed):\n    {misdeed}\n")
+    good = "heard = []\n@hookimpl\ndef kiosk_fact_committed(committed):\n    heard.append(committed)\n"
+    module = install(site, "good", good)
+    loaded = load()
+    assert [report.status for report in loaded.reports] == ["loaded", "loaded"]
+    listeners = FactListeners(loaded.listeners, queue_size=10)
+    listeners.start()
+    heard = sys.modules[module].heard
+    for number in range(30):
+        listeners.tell(number)  # type: ignore[arg-type]  the listeners never look inside
+        for _ in range(2000):
+            if len(heard) > number:
+                break
+            time.sleep(0.005)
+    set_aside = listeners.take_quarantined()
+    assert [(each.plugin, reason in each.quarantined) for each in set_aside] == [("bad", True)]
+    assert heard == list(range(30))
+    listeners.stop(timeout_ms=10)

@@ -12,7 +12,7 @@ from bench.crash_world import S, Event, Scenario, World
 from bench.replica_data import number
 from kiosk import app
 from kiosk.model.invoice import Invoice
-from kiosk.protocols.id003.codes import DeviceStatus
+from kiosk.protocols.id003.codes import DeviceStatus, HostCommand
 from kiosk.sync.replica import to_row
 from kiosk.sync.replica_store import Batch, open_store, writer_lock
 
@@ -85,6 +85,7 @@ def _lose_what_follows(world: World) -> None:
 
 
 def _push_in(world: World) -> None:
+    world.swallow = {HostCommand.RETURN}
     if world.acceptor.insert(2000, force=True):
         world.inserted.append(2000)
     else:
@@ -92,8 +93,8 @@ def _push_in(world: World) -> None:
 
 
 def _stack_alone(world: World) -> None:
-    if not world.acceptor.stack_by_itself() and world.acceptor.inside is not None:
-        del world.happened["stacked alone"]
+    world.swallow = set()
+    world.acceptor.stack_by_itself()
 
 
 _STACKING = _shows(DeviceStatus.STACKING)
@@ -175,7 +176,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="stacked-outside-a-session", labels=_ONE, wallet=(2000, 500),
         events=(
             Event("pushed", _push_in, _screen("idle", "reviewing", "consenting", "thanking")),
-            Event("stacked alone", _stack_alone, after="pushed", delay_ms=700),
+            Event("stacked alone", _stack_alone, lambda w: w.swallowed > 0),
         ),
     ),
     Scenario(

@@ -99,6 +99,9 @@ class World:
         #: When each event of the scenario happened.
         self.happened: dict[str, int] = {}
         self.most_effects = self.most_bytes = 0
+        #: ID003 commands of the host that get lost on the way, and how many did.
+        self.swallow: set[int] = set()
+        self.swallowed = 0
         self._line: socket.socket | None = None
         self._pid = 0
         self._next_act = 0
@@ -153,6 +156,9 @@ class World:
                 self.most_bytes = max(self.most_bytes, word.body["bytes"])
                 return
             device = self.acceptor if word.device == "notes" else self.printer
+            if word.device == "notes" and len(word.data) > 2 and word.data[2] in self.swallow:
+                self.swallowed += 1
+                continue
             device.tick(self.now)
             device.received(word.data, self.now)
 

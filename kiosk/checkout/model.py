@@ -155,7 +155,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     acceptor_ready: bool = False
     printer_ready: bool = False
     #: Notes the journal holds: their last recorded outcome (``credited``, ``suspended``, ``returned``, ``disputed``)
-    #: and, by ``intended``, a committed intent without one.
+    #: and, by ``intended`` or ``returning``, a committed intent without one.
     note_outcome: dict[NoteId, str] = {}
     #: Disputes that nobody has resolved yet.
     disputes: dict[NoteId, Dispute] = {}

@@ -87,7 +87,8 @@ def escrowed_unwanted(model: Checkout, event: NoteEscrowed, ctx: Context) -> Out
             return model, []
         return model, [Order(event.note.device, ReturnNote(event.note))]
     flight = Flight(event.note, event.value, "returning", ours=model.frozen)
-    return change(model, flight=flight), [Order(event.note.device, ReturnNote(event.note))]
+    intent = Record((facts.ReturnIntended(event.note, event.value),), model.session)
+    return change(model, flight=flight), [intent, Order(event.note.device, ReturnNote(event.note))]
 
 
 def agree_excess(model: Checkout, event: intents.AgreeExcess, ctx: Context) -> Outcome:

@@ -147,7 +147,8 @@ def return_flight(model: Checkout, ctx: Context) -> Outcome:
     flight = type(model.flight)(model.flight.note, model.flight.value, "returning", model.flight.ours)
     messages = (text("message.note_returned", value=flight.value),)
     model = to(model, State.RETURNING, ctx, flight=flight, messages=messages)
-    return model, [AcceptNotes(), Order(flight.note.device, ReturnNote(flight.note))]
+    intent = Record((facts.ReturnIntended(flight.note, flight.value),), model.session)
+    return model, [AcceptNotes(), intent, Order(flight.note.device, ReturnNote(flight.note))]
 
 
 def finish(model: Checkout, event: intents.Finish, ctx: Context) -> Outcome:

@@ -123,4 +123,4 @@ def note_value(value: Money | None) -> tuple[facts.ReceiptTotal, ...]:
 def known_outcome(ctx: Context, note: NoteId | None) -> str:
     """Return what the journal already says of this note, "" for nothing final."""
     outcome = ctx.note_outcome.get(note, "") if note else ""
-    return "" if outcome == "intended" else outcome
+    return "" if outcome in ("intended", "returning") else outcome

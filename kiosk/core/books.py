@@ -26,7 +26,7 @@ class NotePage(msgspec.Struct):
     """One note's way through the journal."""
 
     value: Money
-    #: ``intended``, ``credited``, ``suspended``, ``returned`` or ``disputed``.
+    #: ``intended``, ``returning``, ``credited``, ``suspended``, ``returned`` or ``disputed``.
     outcome: str
     session: str
     #: True once the wire showed the end of its life.
@@ -165,7 +165,7 @@ class Books(msgspec.Struct, kw_only=True):
                 continue
             if int(serial) != self.note_serials.get(device):
                 continue
-            phase = "stack_sent" if page.outcome == "intended" else "credited"
+            phase = "stack_sent" if page.outcome in ("intended", "returning") else "credited"
             return NoteId(device, int(serial)), page.value, phase
         return None
 
@@ -218,6 +218,10 @@ def _frozen(books: Books, fact: facts.Fact, body: facts.TenderFrozen) -> None:
 
 def _intended(books: Books, fact: facts.Fact, body: facts.StackIntended) -> None:
     books._note(body.note, body.value, "intended", fact.stamp.session)
+
+
+def _returning(books: Books, fact: facts.Fact, body: facts.ReturnIntended) -> None:
+    books._note(body.note, body.value, "returning", fact.stamp.session)
 
 
 def _credited(books: Books, fact: facts.Fact, body: facts.NoteCredited) -> None:
@@ -341,6 +345,7 @@ def _service(books: Books, fact: facts.Fact, body: facts.ServiceChanged) -> None
 _APPLY = {
     facts.Genesis: _genesis, facts.EpochStarted: _epoch, facts.Started: _started, facts.Stopped: _stopped,
     facts.ConfigurationChanged: _configuration, facts.TenderFrozen: _frozen, facts.StackIntended: _intended,
+    facts.ReturnIntended: _returning,
     facts.NoteCredited: _credited, facts.NoteSuspended: _suspended, facts.NoteReturned: _returned,
     facts.NoteDisputed: _disputed, facts.NoteGone: _gone, facts.Settled: _settled, facts.SessionClosed: _closed,
     facts.ReceiptIssued: _issued, facts.PrintStarted: _print_started, facts.PrintEnded: _print_ended,

@@ -38,8 +38,9 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
     flight = None
     for _, (note, value, phase) in open_notes:
         if phase == "stack_sent":
-            ours = session is not None and books.notes[str(note)].session == session.session
-            flight = Flight(note, value, "stacking", ours)
+            page = books.notes[str(note)]
+            ours = session is not None and page.session == session.session
+            flight = Flight(note, value, "stacking" if page.outcome == "intended" else "returning", ours)
     # Jobs of which bytes may have left: their end is unknown for ever; a person may ask for a copy.
     for number, page in sorted(books.slips.items()):
         if page.printing == "printing":

@@ -170,6 +170,14 @@ class StackIntended(Body, frozen=True, tag="stack_intended"):
     value: Money
 
 
+class ReturnIntended(Body, frozen=True, tag="return_intended"):
+    """The return command for this escrowed note will be sent.  Committed before it is, so that a unit which stacks
+    the note all the same leaves no note of unknown value behind."""
+
+    note: NoteId
+    value: Money
+
+
 class NoteCredited(Body, frozen=True, tag="note_credited"):
     """The protocol's credit point was reached: the note is the session's tender."""
 
@@ -320,7 +328,7 @@ class PrintEnded(Body, frozen=True, tag="print_ended"):
 AnyBody = (
     Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | EventRefused
     | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen | ExcessAgreed
-    | StackIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone | NoteRejected | Settled
+    | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone | NoteRejected | Settled
     | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
 )  # fmt: skip
 

@@ -153,7 +153,7 @@ class SerialPath:
                 if request.data:
                     port.rts = bool(request.data[0] & 1)
                     port.dtr = bool(request.data[0] & 2)
-                return Reply(request.id, True, bytes([port.cts | port.dsr << 1 | port.cd << 2]))
+                return Reply(request.id, True, _lines_in(port))
             if request.kind == "flush_input":
                 port.reset_input_buffer()
                 return Reply(request.id, True)
@@ -172,6 +172,12 @@ class SerialPath:
         if port is None:
             return
         try:
+            if self.settings.rtscts or self.settings.xonxoff:
+                # Else the kernel waits up to 30 s for a device that holds its hand up.
+                termios.tcflush(port.fileno(), termios.TCOFLUSH)
+        except _FAULTS:
+            pass  # unplugged: nothing waits any more
+        try:
             port.close()
         except _FAULTS as error:
             raise trouble(self.label, "closing", error) from error
@@ -180,6 +186,13 @@ class SerialPath:
         if self._fd < 0:
             raise closed(self.label)
         return self._fd
+
+
+def _lines_in(port: serial.Serial) -> bytes:
+    try:
+        return bytes([port.cts | port.dsr << 1 | port.cd << 2])
+    except _FAULTS:
+        return b""  # set, but not to be read back: an adapter with output lines only
 
 
 def _explain(label: str, error: BaseException) -> TransportError:

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import struct
 
 import msgspec
 
@@ -107,7 +108,7 @@ class TcpPath:
         """Break the connection off: bytes in the kernel's buffer cannot be taken back any other way."""
         if self._socket is not None:
             # Linger 0 makes close discard the buffer and reset the connection.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
         raise trouble(self.label, "writing", OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
 

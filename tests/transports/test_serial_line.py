@@ -167,6 +167,28 @@ def test_modem_lines_that_are_missing_are_an_answer_and_not_a_fault(line: Line) 
     path.close()
 
 
+@pytest.mark.parametrize(("lines_in", "told"), [(True, b"\x03"), (False, b"")])
+def test_modem_lines_are_set_and_read_back_where_they_can_be(line: Line, lines_in: bool, told: bytes) -> None:
+    class Adapter:
+        """A port with RTS and DTR, and perhaps with CTS and DSR."""
+
+        rts = dtr = False
+        dsr, cd = True, False
+
+        @property
+        def cts(self) -> bool:
+            if not lines_in:
+                raise OSError(25, "Inappropriate ioctl for device")
+            return True
+
+    path = SerialPath(SerialSettings(port=str(line.link)))
+    adapter = Adapter()
+    path._port = adapter  # type: ignore[assignment]
+    reply = path.request(PortRequest(1, "modem_lines", b"\x02"))
+    assert (adapter.rts, adapter.dtr) == (False, True)
+    assert (reply.ok, reply.data) == (True, told)
+
+
 def test_flushing_throws_the_input_away(line: Line) -> None:
     path = path_to(line)
     path.open()

@@ -1,0 +1,171 @@
+"""What a person at the bench can do with the simulated hardware: one act a button, each answered in one sentence.
+
+A button does not wait and try again as a scenario does: a note that is not drawn in stays in the hand, and the answer
+says what the unit shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kiosk.errors import SimulatorError
+from kiosk.model.money import Money
+from kiosk.protocols.escpos.device import EscposPrinter
+from kiosk.protocols.id003.device import Id003Device
+from kiosk.workbench.demonstration import Demonstration
+
+#: Longest label that can be typed at the bench.
+LONGEST = 3000
+
+
+class Hands:
+    """Owns no state: reaches into the hardware of one demonstration."""
+
+    def __init__(self, demonstration: Demonstration) -> None:
+        self._demo = demonstration
+        self._acts: dict[str, Callable[[str], str]] = {
+            "scan": self._scan, "sample": self._sample, "insert": self._insert, "pull": self._pull, "take": self._take,
+            "cut": self._cut, "restore": self._restore, "unplug": self._unplug, "replug": self._replug,
+            **{name: self._acceptor_act(*act) for name, act in _ACCEPTOR.items()},
+            **{name: self._printer_act(*act) for name, act in _PRINTER.items()},
+        }  # fmt: skip
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every act there is."""
+        return tuple(self._acts)
+
+    def act(self, name: str, argument: str) -> str:
+        """Do one act; return what came of it in one sentence.
+
+        Raises:
+            SimulatorError: there is no such act, or it cannot be done now.
+        """
+        act = self._acts.get(name)
+        if act is None:
+            raise SimulatorError(f"there is no {name[:40]!r} here", hint="use the buttons")
+        told = act(argument)
+        self._demo.note("hand", told)
+        return told
+
+    def _scan(self, label: str) -> str:
+        if not label or len(label) > LONGEST:
+            raise SimulatorError("type a label first", hint=f"at most {LONGEST} characters")
+        with self._demo.hardware.scanner.hands() as scanner:
+            if not scanner.scan(label):
+                raise SimulatorError("the scanner has no power")
+        shown = "".join(letter if letter.isprintable() else "·" for letter in label)
+        return f"scanned {shown[:40]}{'…' if len(shown) > 40 else ''}"
+
+    def _sample(self, number: str) -> str:
+        if not number.isdecimal() or int(number) >= len(self._demo.samples):
+            raise SimulatorError("there is no such label")
+        return self._scan(self._demo.samples[int(number)].label)
+
+    # --- notes -------------------------------------------------------------------------------------------------
+
+    def _insert(self, minor: str) -> str:
+        with self._demo.hardware.acceptor.hands() as unit:
+            if not minor.isdecimal() or unit.unit.code_of(int(minor)) is None:
+                raise SimulatorError("the unit does not know such a note")
+            value = Money(int(minor), unit.unit.currency)
+            if not unit.insert(value.minor):
+                raise SimulatorError(f"the {value} is not drawn in: {shown(unit)}")
+        return f"fed {value}"
+
+    def _pull(self, _: str) -> str:
+        with self._demo.hardware.acceptor.hands() as unit:
+            if not unit.pull_back():
+                raise SimulatorError("there is no note that can be pulled out")
+        return "pulled the note back"
+
+    def _take(self, _: str) -> str:
+        with self._demo.hardware.acceptor.hands() as unit:
+            if not unit.take_rejected():
+                raise SimulatorError("no note lies at the mouth")
+        return "took the note that came back"
+
+    def _acceptor_act(self, told: str, act: Callable[[Id003Device], object]) -> Callable[[str], str]:
+        def do(_: str) -> str:
+            with self._demo.hardware.acceptor.hands() as unit:
+                act(unit)
+            return told
+
+        return do
+
+    def _printer_act(self, told: str, act: Callable[[EscposPrinter], object]) -> Callable[[str], str]:
+        def do(_: str) -> str:
+            with self._demo.hardware.printer.hands() as printer:
+                act(printer)
+            return told
+
+        return do
+
+    # --- power and cables ----------------------------------------------------------------------------------------
+
+    def _cut(self, _: str) -> str:
+        if not self._demo.hardware.powered:
+            raise SimulatorError("the power is off already")
+        self._demo.cut_power()
+        return "pulled the mains plug"
+
+    def _restore(self, _: str) -> str:
+        if self._demo.hardware.powered:
+            raise SimulatorError("the power is on already")
+        self._demo.restore_power()
+        return "put the mains plug back"
+
+    def _unplug(self, device: str) -> str:
+        if not self._demo.hardware.plugged(device):
+            raise SimulatorError(f"the cable of {device[:40]!r} is out already")
+        self._demo.hardware.port(device).unplug()
+        return f"pulled the cable of {device}"
+
+    def _replug(self, device: str) -> str:
+        if self._demo.hardware.plugged(device):
+            raise SimulatorError(f"the cable of {device[:40]!r} is in already")
+        self._demo.hardware.port(device).replug()
+        return f"put the cable of {device} back"
+
+
+#: Act -> (what it was, how it is done).
+_ACCEPTOR: dict[str, tuple[str, Callable[[Id003Device], object]]] = {
+    "jam_acceptor": ("jammed the acceptor", lambda unit: unit.jam("acceptor")),
+    "jam_stacker": ("jammed the stacker", lambda unit: unit.jam("stacker")),
+    "clear_jam": ("cleared the jam", lambda unit: unit.clear_jam()),
+    "box_out": ("took the cash box out", lambda unit: unit.remove_cashbox()),
+    "box_in": ("put the cash box back", lambda unit: unit.insert_cashbox()),
+    "box_empty": ("put an empty cash box in", lambda unit: unit.insert_cashbox(empty=True)),
+    "fill": ("let the cash box be full", lambda unit: unit.fill_stacker()),
+    "cheat": ("fished for a note and was caught", lambda unit: unit.cheat()),
+    "mute": ("let the acceptor fall silent", lambda unit: unit.mute(True)),
+    "speak": ("let the acceptor speak again", lambda unit: unit.mute(False)),
+}
+_PRINTER: dict[str, tuple[str, Callable[[EscposPrinter], object]]] = {
+    "paper_out": ("the paper has run out", lambda printer: printer.paper_out()),
+    "near_end": ("the paper is nearly used up", lambda printer: printer.near_end()),
+    "load_paper": ("loaded a fresh roll", lambda printer: printer.load_paper()),
+    "tear": ("tore the paper off", lambda printer: printer.tear_off()),
+    "cover_open": ("opened the printer's cover", lambda printer: printer.open_cover()),
+    "cover_close": ("closed the printer's cover", lambda printer: printer.close_cover()),
+    "jam_cutter": ("blocked the cutter", lambda printer: printer.jam_cutter()),
+    "free_cutter": ("freed the cutter", lambda printer: printer.free_cutter()),
+}
+
+#: Status of the unit in words.
+WORDS = {
+    "IDLING": "ready for a note", "ACCEPTING": "drawing a note in", "ESCROW": "holds a note in escrow",
+    "STACKING": "moving a note to the box", "VEND_VALID": "a note is in the box, not yet acknowledged",
+    "STACKED": "stacked a note", "REJECTING": "pushes a note back", "RETURNING": "gives a note back",
+    "HOLDING": "holds a note in escrow", "DISABLED": "takes no notes now", "INITIALIZE": "initialising",
+    "POWER_UP": "powered up", "POWER_UP_BILL_IN_ACCEPTOR": "powered up with a note in the acceptor",
+    "POWER_UP_BILL_IN_STACKER": "powered up with a note in the stacker", "STACKER_FULL": "the box is full",
+    "STACKER_OPEN": "the box is out", "JAM_IN_ACCEPTOR": "jammed in the acceptor", "JAM_IN_STACKER": "jammed in the stacker",
+    "PAUSE": "a second note is at the mouth", "CHEATED": "somebody tampered with a note", "FAILURE": "out of order",
+}  # fmt: skip
+
+
+def shown(unit: Id003Device) -> str:
+    """Tell what the unit shows, in words."""
+    status = unit.status
+    return "no power" if status is None else WORDS.get(status.name, status.name)

@@ -221,7 +221,7 @@ def _pseudo(template: str | tuple[str, ...]) -> str | tuple[str, ...]:
 def _pseudo_words(template: str) -> str:
     parts = _FIELD.split(template)
     words = "".join(f"{{{part}}}" if place % 2 else part.translate(_ACCENTED) for place, part in enumerate(parts))
-    return words + "·" + "~~~~ " * (len(template) * 2 // 25) + "~"
+    return words + " " + "~~~~ " * (len(template) * 2 // 25) + "·~"
 
 
 def _fields(template: str | tuple[str, ...]) -> set[str]:
@@ -237,7 +237,7 @@ def _form(forms: tuple[str, ...], plural: Plural, params: dict[str, Parameter]) 
 
 def _read(path: Path, tag: str, before: Language | None) -> Language:
     """Read one file over what an earlier directory said in this language."""
-    from gettext import c2py  # type: ignore[attr-defined]
+    from gettext import c2py
 
     from babel.core import Locale, UnknownLocaleError
     from babel.messages.pofile import PoFileError, read_po

@@ -13,6 +13,7 @@ refused in the new one, and a confirmation of something that the old one said re
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -99,6 +100,8 @@ class _Post:
         self.restart_at: int | None = None
         self.out_of_service = ""
         self.last_error = ""
+        #: Tells of the last death; the next life begins only when it has.
+        self.messenger: threading.Thread | None = None
         #: (heartbeat, when it was first found too old)
         self.suspect: tuple[int, int] | None = None
 
@@ -153,6 +156,8 @@ class Supervisor:
             if self._stopped or post.out_of_service:
                 continue
             if post.restart_at is not None:
+                if post.messenger is not None and post.messenger.is_alive():
+                    continue
                 if post.restart_at <= now:
                     post.restarts += 1
                     self._launch(post)
@@ -234,9 +239,7 @@ class Supervisor:
         # From here on whatever the dead driver said is old, and whatever is said is of the next life.
         post.generation += 1
         post.recorder.port(f"driver died: {reason}", now, "DriverRestartCount")
-        if worker is not None:
-            for event in worker.orphans(f"the driver failed: {reason}"[:300]):
-                self._tell(post.device.config.name, post.generation, event)
+        events = worker.orphans(f"the driver failed: {reason}"[:300]) if worker is not None else []
         while post.deaths and now - post.deaths[0] > self._policy.window_ns:
             post.deaths.popleft()
         post.deaths.append(now)
@@ -247,7 +250,18 @@ class Supervisor:
             detail = post.out_of_service = f"its driver failed {len(post.deaths)} times in {minutes} minutes: {reason}"
         else:
             post.restart_at = now + min(self._policy.first_ns << (len(post.deaths) - 1), self._policy.most_ns)
-        self._tell(post.device.config.name, post.generation, DeviceState(state, "fault", detail=detail[:300]))
+        self._tell_of_death(post, [*events, DeviceState(state, "fault", detail=detail[:300])])
+
+    def _tell_of_death(self, post: _Post, events: list[DeviceEvent]) -> None:
+        # The inbox may be full and its reader is the very thread that tends: waiting here would be for ever.
+        name, generation = post.device.config.name, post.generation
+
+        def tell() -> None:
+            for event in events:
+                self._tell(name, generation, event)
+
+        post.messenger = threading.Thread(target=tell, name=f"news-{name}", daemon=True)
+        post.messenger.start()
 
     # --- orders and questions, from any thread ------------------------------------------------------------
 

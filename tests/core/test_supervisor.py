@@ -256,6 +256,45 @@ def test_an_unplugged_device_is_back_after_replug_without_a_restart(rig: Rig) ->
     assert rig.boss.status()[0].restarts == 0
 
 
+def test_a_full_inbox_does_not_stop_the_thread_that_tends_and_the_news_of_a_death_come_before_the_next_life() -> None:
+    inbox: queue.Queue[DeviceNews] = queue.Queue(1)
+    wire = Loopback()
+    boss = Supervisor(
+        [DeviceConfig(name="front", driver="moody", line={"port": "/dev/none"})], {"moody": SPEC}, TOOLS, inbox.put,
+        lambda device: ({}, None, bytes(32)), policy=FAST, paths=lambda device: wire, hotplug=False,
+    )  # fmt: skip
+    boss.start()
+    try:
+        assert inbox.get(timeout=10).event == Scanned("marks {} 32")
+        assert inbox.get(timeout=10).event == Scanned("opened")
+        wire.device_wrote(b"last words")
+        for _ in range(2000):  # until they fill the inbox
+            if inbox.full():
+                break
+            time.sleep(0.005)
+        wire.device_wrote(b"raise")
+        for _ in range(2000):
+            boss.tend()
+            if boss.status()[0].generation == 2:
+                break
+            time.sleep(0.005)
+        for _ in range(20):
+            boss.tend()
+            time.sleep(0.002)
+        assert boss.status()[0].restarts == 0
+        told = [inbox.get(timeout=10).event for _ in range(2)]
+        assert told[0] == Scanned("last words")
+        assert isinstance(told[1], DeviceState)
+        assert told[1].state == "driver_failed"
+        while boss.status()[0].restarts == 0:
+            boss.tend()
+        assert inbox.get(timeout=10).event == Scanned("marks {} 32")
+    finally:
+        while not inbox.empty():
+            inbox.get()
+        boss.stop()
+
+
 def test_stopping_names_a_driver_that_hangs_and_does_not_wait_for_it(rig: Rig) -> None:
     rig.until_scan("opened")
     rig.wire.device_wrote(b"hang")

@@ -96,6 +96,7 @@ class Id003Acceptor:
         self._silent = self._garbled = self._mute_probes = self._version_tries = 0
         self._identified = self._resetting = False
         self._settings.begin(now)
+        self._watch.table_wanted, self._watch.table_hopeless, self._table_asked = False, False, 0
 
     # --- the eight names ----------------------------------------------------------------------------------------------
 
@@ -290,6 +291,9 @@ class Id003Acceptor:
             version = parse_version(frame.data)
             self._identified = True
             self._events.append(Identified(version.model, version.firmware, detail=version.text))
+        if request == HostCommand.CURRENCY_ASSIGN_REQUEST and self._watch.table_wanted:
+            self._settings.early_table(frame.data if frame.cmd == request else b"")
+            self._must_poll = True
         self._setting_answered(request, frame, now)
         if self._probe:
             self._probe, self._must_poll = False, True
@@ -326,6 +330,9 @@ class Id003Acceptor:
             return HostCommand.STATUS_REQUEST, b""
         if self._probe:
             return HostCommand.VERSION_REQUEST, b""
+        if watch.table_wanted and not self._settings.table and not watch.table_hopeless:
+            self._table_asked, watch.table_hopeless = self._table_asked + 1, self._table_asked >= options.tries
+            return HostCommand.CURRENCY_ASSIGN_REQUEST, b""
         order = watch.wanted(now)
         if order is not None:
             return order, b""
@@ -381,16 +388,12 @@ class Id003Acceptor:
             self._events.append(CommandRefused(command, reason, cmd.note if cmd else None))
 
 
-def _build(options: Id003Options, tools: DriverTools) -> Id003Acceptor:
-    return Id003Acceptor(options, tools)
-
-
 SPEC = DriverSpec(
     name="id003_acceptor",
     device_class="BillAcceptor",
     transports=("serial", "tcp"),
     options=Id003Options,
-    build=_build,
+    build=Id003Acceptor,
     summary="JCM bill acceptors that speak ID003",
     capabilities=Capabilities(hold=True, inhibit_by_value=True),
     line={"serial": {"baud": 9600, "parity": "E", "bits": 8, "stop": 1}},

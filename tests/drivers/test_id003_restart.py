@@ -188,10 +188,22 @@ def test_a_kill_at_any_point_of_a_power_up_in_the_stacker_credits_exactly_once()
     assert fates(after_reset) == [GONE]
 
 
-def test_a_note_in_escrow_at_start_without_a_journal_goes_back() -> None:
-    rig = started(None, ESCROW, RETURNING, DISABLE, data=b"\x64")
-    assert rig.unit.commands() == [RETURN]
-    assert fates(rig) == [("returned", None)], "its value is not known before the table was read"
+def test_a_note_in_escrow_at_start_gets_its_value_before_anything_is_decided() -> None:
+    """A note that nobody can name could never be booked if the unit stacked it all the same."""
+    rig = started(None, ESCROW, data=b"\x64")
+    assert rig.unit.commands() == [], "the kernel decides once it knows the note"
+    assert [event.value for event in rig.told(NoteEscrowed)] == [eur(20)]  # type: ignore[attr-defined]
+
+
+def test_a_note_in_escrow_at_start_goes_back_where_the_unit_tells_no_table() -> None:
+    unit = Unit()
+    unit.table = b""
+    unit.status = (ESCROW, b"\x64")
+    rig = Rig(unit, None, serial=7)
+    rig.run(3000)
+    rig.show(RETURNING, DISABLE)
+    assert set(rig.unit.commands()) == {RETURN}
+    assert fates(rig) == [("returned", None)]
 
 
 def test_the_kernel_cannot_stack_a_note_of_an_earlier_run() -> None:

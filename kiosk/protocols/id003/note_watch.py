@@ -38,6 +38,10 @@ class NoteWatch:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        #: A note lies in escrow and its value cannot be told before the currency table is read.
+        self.table_wanted = False
+        #: The unit does not tell its table: an unknown note then goes back without a name.
+        self.table_hopeless = False
         self._note: Note | None = None
         self._device = ""
         self._serial = 0
@@ -273,6 +277,10 @@ class NoteWatch:
 
     def _begin(self, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money]) -> None:
         code = data[0] if data and status is DeviceStatus.ESCROW else 0
+        if code and code != BARCODE_TICKET and not table and not self.table_hopeless:
+            self.table_wanted = True  # a note found at the start: its value first, so that no note is ever nameless
+            return
+        self.table_wanted = False
         value = None if code == BARCODE_TICKET else table.get(code)
         note_id: NoteId | None = None
         if value is not None:

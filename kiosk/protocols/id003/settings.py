@@ -181,6 +181,11 @@ class UnitSettings:
         """Return the distinct values the unit can read, ascending."""
         return tuple(Money(m, self._currency) for m in sorted({value.minor for value in self.table.values()}))
 
+    def early_table(self, data: bytes) -> None:
+        """Take a currency table that was asked for ahead of the set-up, to know a note found at the start."""
+        if not self.table:
+            self.table, _ = read_table(data, self._currency, self._countries)
+
     def next_step(self, status: object, identified: bool, now: int) -> Step | None:
         """Return the request that is due in a settled status; None where nothing is."""
         if self._setup is None and not self.ready:

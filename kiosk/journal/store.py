@@ -18,14 +18,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from kiosk.errors import JournalDamaged, JournalError, JournalFull, JournalLocked
-from kiosk.journal import schema
+from kiosk.journal import checkpoint, schema
 from kiosk.journal.ballast import BALLAST_BYTES, RESERVE_BYTES, Ballast
 from kiosk.journal.encoding import ROOT_HASH, Row, chain, encode, head_message, kind_of
 from kiosk.journal.faults import primary, translate
-from kiosk.journal.files import build, connect, insert, signed_row
+from kiosk.journal.files import build, connect, insert, signed_row, stretch_wal
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.lock import WriterLock
 from kiosk.journal.queries import facts_of, rows_after, rows_before
@@ -37,8 +35,6 @@ from kiosk.model.ids import is_kiosk_id
 _TIDY_COMMITS = 64
 #: Transactions at which an append moves the WAL itself, so that a kiosk that is never idle stays bounded.
 _FORCED_COMMITS = 8_000
-#: Size that the WAL is given at the start, bytes: overwriting costs half of what growing costs in an fsync.
-_WAL_ROOM = 1 << 20
 
 
 class Journal:
@@ -140,7 +136,8 @@ class Journal:
             _let_go(connection, lock)
             raise
         journal.restore_ballast()
-        journal._stretch_wal()
+        if not journal.low_space:
+            stretch_wal(path)
         return journal
 
     def _settle_wal(self) -> None:
@@ -150,21 +147,6 @@ class Journal:
             raise JournalLocked(
                 f"{self.path}: a reader keeps the start waiting", hint="it ends by itself; try again", transient=True
             )
-
-    def _stretch_wal(self) -> None:
-        """Fill the WAL file up with zeros; SQLite takes bytes without a valid checksum for the end of the log."""
-        if self._low_space:
-            return
-        wal = self.path.with_name(self.path.name + "-wal")
-        try:
-            with wal.open("r+b") as file:
-                missing = _WAL_ROOM - file.seek(0, os.SEEK_END)
-                if missing > 0:
-                    file.write(bytes(missing))
-                    file.flush()
-                    os.fsync(file.fileno())
-        except OSError:
-            pass  # only speed is lost: SQLite makes and grows the file as it needs
 
     def _take_place(self) -> None:
         """Check the tail and stand behind its last fact."""
@@ -254,6 +236,12 @@ class Journal:
             if primary(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 raise told from error
             raise self._stop(told) from error
+        except BaseException:
+            # An interrupt between two statements: whether the commit went through is for the next start to read.
+            self._stop(JournalError("a commit was interrupted", hint="restart the kiosk"))
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
 
     def _stop(self, error: JournalError) -> JournalError:
         if self._stopped is None:
@@ -319,8 +307,7 @@ class Journal:
         if not found or (found[0].epoch, found[0].seq) != (self.epoch, seq):
             raise JournalError(f"there is no fact {self.epoch}/{seq} to keep a checkpoint of", hint="commit first")
         try:
-            row = {"id": 1, "epoch": self.epoch, "seq": seq, "hash": found[0].hash, "blob": blob}
-            Database(self._connection, execute_plugins=False)["checkpoint"].upsert(row, pk="id")  # type: ignore[union-attr]
+            checkpoint.save(self._connection, found[0], blob)
         except sqlite3.Error as error:
             told = translate(error, self.path, "saving a checkpoint")
             if self._connection.in_transaction:
@@ -331,14 +318,9 @@ class Journal:
         """Return the newest checkpoint of this epoch, or None where there is none or its hash is not the chain's."""
         self._require_usable()
         try:
-            found = self._connection.execute(
-                "SELECT c.seq, c.blob FROM checkpoint c JOIN facts f ON f.place = (c.epoch << 32) + c.seq"
-                " WHERE c.epoch = ? AND f.hash = c.hash",
-                (self.epoch,),
-            ).fetchone()
+            return checkpoint.load(self._connection, self.epoch)
         except sqlite3.Error as error:
             raise self._stop(translate(error, self.path, "loading the checkpoint")) from error
-        return (int(found[0]), bytes(found[1])) if found else None
 
     # --- space and idle time -------------------------------------------------------------------------------
 

@@ -226,6 +226,39 @@ def test_a_reader_never_keeps_the_writer_from_tidying(journal: Journal, path: Pa
     assert not journal.tidy()
 
 
+def test_what_open_shows_has_been_written_to_the_database_itself(
+    journal: Journal, path: Path, stamp: Stamp, tmp_path: Path, key: SigningKey
+) -> None:
+    journal.append(payment(2), stamp)
+    copy, alone = tmp_path / "copy" / "journal.db", tmp_path / "alone" / "journal.db"
+    for place in (copy, alone):
+        place.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    copy.with_name("journal.db-wal").write_bytes(path.with_name("journal.db-wal").read_bytes())
+    with Journal.open(copy, key=key, ballast_bytes=4096, reserve_bytes=4096) as opened:
+        assert opened.seq == 7
+        alone.write_bytes(copy.read_bytes())
+    with Reader(alone) as reader:
+        assert len(list(reader.read())) == 7
+
+
+def test_an_interrupted_commit_stops_the_journal_and_leaves_nothing_half(
+    journal: Journal, stamp: Stamp, reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kiosk.journal.store.insert", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append(payment(2), stamp)
+    with pytest.raises(JournalError, match="interrupted"):
+        journal.append([STARTED], stamp)
+    journal.close()
+    with reopen() as again:
+        assert again.seq == 1
+
+
 def test_a_closed_journal_refuses_everything(journal: Journal, stamp: Stamp) -> None:
     journal.close()
     journal.close()

@@ -211,6 +211,7 @@ def test_a_settlement_is_what_was_credited_in_its_session() -> None:
     assert codes([*notes, settled(3000, 3000), receipt(1, 4, 3000, 3000)]) == ["settlement_differs"]
     short = msgspec.structs.replace(good, overpayment_minor=400)
     assert "settlement_differs" in codes([*notes, short, receipt(1, 4, 2000, 1500)])
+    assert codes([*notes, settled(2000, 2500), receipt(1, 4, 2000, 2500)]) == ["settlement_differs"], "over-applied"
     assert codes([*notes, SessionClosed("timeout")]) == ["settlement_missing"]
 
 

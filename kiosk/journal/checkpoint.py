@@ -1,0 +1,26 @@
+"""The state at one fact, kept for a quick start: a cache bound to that fact's hash, and never evidence."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils.db import Database, Table
+
+from kiosk.journal.encoding import Row
+
+
+def save(connection: sqlite3.Connection, row: Row, blob: bytes) -> None:
+    """Keep `blob` as the state right after the fact of `row`, in place of the one before."""
+    table = Database(connection, execute_plugins=False)["checkpoint"]
+    assert isinstance(table, Table)
+    table.upsert({"id": 1, "epoch": row.epoch, "seq": row.seq, "hash": row.hash, "blob": blob}, pk="id")
+
+
+def load(connection: sqlite3.Connection, epoch: int) -> tuple[int, bytes] | None:
+    """Return seq and state of the checkpoint of this epoch; None where its hash is not the chain's."""
+    found = connection.execute(
+        "SELECT c.seq, c.blob FROM checkpoint c JOIN facts f ON f.place = (c.epoch << 32) + c.seq"
+        " WHERE c.epoch = ? AND f.hash = c.hash",
+        (epoch,),
+    ).fetchone()
+    return (int(found[0]), bytes(found[1])) if found else None

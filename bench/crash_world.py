@@ -20,11 +20,9 @@ from typing import Any
 import msgspec
 
 from bench.crash_core import CoreUnderTest, Plan, Word, receive, send
+from bench.crash_count import count_journal
 from kiosk.app import Setup
 from kiosk.checkout import intents
-from kiosk.journal.reader import Reader
-from kiosk.journal.verify import verify
-from kiosk.model import facts
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.protocols.id003.device import Id003Device
 
@@ -349,55 +347,16 @@ class World:
     # --- the comparison -----------------------------------------------------------------------------------
 
     def _compare(self, plan: Plan) -> Outcome:
-        found = list(self._faults)
         box = sum(self.acceptor.cashbox) + sum(self.acceptor.collected)
-        sums = {"credited": 0, "suspended": 0, "disputed": 0}
-        receipts: list[int] = []
-        credited_notes: list[str] = []
-        settled_tender = overpaid = applied = 0
-        disputes: dict[tuple[int, int], int] = {}
-        with Reader(self.state / "journal.db") as reader:
-            for finding in verify(reader):
-                found.append(f"verify: {finding}")
-            for committed in reader.read():
-                body, fact = committed.fact.body, committed.fact
-                if isinstance(body, facts.NoteCredited):
-                    sums["credited"] += body.value.minor
-                    credited_notes.append(str(body.note))
-                elif isinstance(body, facts.NoteSuspended):
-                    if body.value is None:
-                        found.append("a note of unknown value was suspended")
-                    else:
-                        sums["suspended"] += body.value.minor
-                        credited_notes.append(str(body.note))
-                elif isinstance(body, facts.NoteDisputed):
-                    disputes[(fact.epoch, fact.seq)] = body.value.minor
-                elif isinstance(body, facts.Reversed):
-                    disputes.pop((body.original_epoch, body.original_seq), None)
-                elif isinstance(body, facts.ReceiptIssued):
-                    receipts.append(body.number)
-                elif isinstance(body, facts.Settled):
-                    settled_tender += body.tender_minor
-                    overpaid += body.overpayment_minor
-                    applied += sum(part.minor for part in body.allocations)
-        sums["disputed"] = sum(disputes.values())
-        if box != sum(sums.values()):
-            found.append(f"the box holds {box}, the journal explains {sums}")
-        if sums["disputed"] and not self.scenario.may_dispute:
-            found.append("a note was disputed although the wire told its end")
-        if len(set(credited_notes)) != len(credited_notes):
-            found.append("a note was credited twice")
-        if receipts != list(range(1, len(receipts) + 1)):
-            found.append(f"receipt numbers are not contiguous: {receipts}")
-        if settled_tender != sums["credited"] or applied + overpaid != settled_tender:
-            found.append(f"credited {sums['credited']}, settled {settled_tender}, applied {applied}, over {overpaid}")
+        count = count_journal(self.state / "journal.db", box, may_dispute=self.scenario.may_dispute)
+        found = [*self._faults, *count.differences]
         fed = sum(self.inserted)
         back = sum(self.acceptor.returned) + (self.acceptor.inside or 0)
         if fed != box + back:
             found.append(f"the simulator lost money: fed {fed}, box {box}, back {back}")
         return Outcome(
-            self.scenario.name, plan, self.kills, box, sums["credited"], sums["suspended"], sums["disputed"],
-            len(receipts), self.most_effects, self.most_bytes, tuple(found),
+            self.scenario.name, plan, self.kills, box, count.credited, count.suspended, count.disputed,
+            count.receipts, self.most_effects, self.most_bytes, tuple(found),
         )  # fmt: skip
 
 

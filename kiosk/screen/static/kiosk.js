@@ -4,6 +4,7 @@
 
 const ASK_MS = 20000;      // a question that ends by itself is heard when this much is left (WCAG 2.2.1)
 const LOST_MS = 13000;     // two missed beats and a bit: the stream is dead
+const GRACE_MS = 2500;     // a stream that broke off gets so long to come back
 const ALIVE_MS = 5000;     // heartbeat to the server
 
 const say = document.getElementById("say");
@@ -41,6 +42,7 @@ function draw(told) {
   const again = same && focused ? document.getElementById(focused) : null;
   (again || digits || document.getElementById("title") || next).focus({ preventScroll: true });
   document.getElementById("main").scrollTop = scrolled;
+  fit();
   further();
 }
 
@@ -60,11 +62,20 @@ function further() {
   more.className = "further";
   more.id = "further";
   more.addEventListener("click", () => main.scrollBy({ top: main.clientHeight * 0.7 * Number(more.dataset.way) }));
-  main.append(more);
+  shown.querySelector(".actions").prepend(more);
+  fit();
+}
+
+// A row that is too narrow for its buttons gets the place of the languages, which stand on the other screens too.
+function fit() {
+  shown.classList.remove("tight");
+  const row = shown.querySelector(".actions");
+  const right = Math.max(0, ...[...row.querySelectorAll("button")].map((one) => one.getBoundingClientRect().right));
+  shown.classList.toggle("tight", right > innerWidth || row.scrollWidth > row.clientWidth);
 }
 
 document.addEventListener("scroll", further, { capture: true, passive: true });
-addEventListener("resize", further);
+addEventListener("resize", () => { fit(); further(); });
 
 // --- time ------------------------------------------------------------------------------------------------------
 
@@ -209,7 +220,10 @@ function follow() {
   stream.addEventListener("screen", (event) => { found(); draw(JSON.parse(event.data)); });
   stream.addEventListener("beat", found);
   stream.addEventListener("open", found);
-  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) lose(); });
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) lose();
+    else heard = Math.min(heard, performance.now() - LOST_MS + GRACE_MS);   // it tries again by itself, for a moment
+  });
 }
 
 function found() {
@@ -248,5 +262,6 @@ setInterval(alive, ALIVE_MS);
 alive();
 takeTime(false);
 (document.getElementById("digits") || document.getElementById("title") || shown).focus({ preventScroll: true });
+fit();
 further();
 follow();

@@ -27,6 +27,8 @@ class Flight(msgspec.Struct, frozen=True):
     phase: str
     #: Belongs to the open session; False for a note that came when nobody was paying.
     ours: bool = True
+    #: Who was in front when it came, "" for nobody or not known any more (a restart).
+    session: str = ""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -79,6 +81,11 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
         return sum(note.minor for note in self.credited)
 
     @property
+    def own_flight(self) -> Flight | None:
+        """The note in motion, where it is this session's; a stranger's note is followed but never waited for."""
+        return self.flight if self.frozen and self.flight is not None and self.flight.ours else None
+
+    @property
     def remaining_minor(self) -> int:
         """What remains due; never negative."""
         return max(0, self.due_minor - self.credited_minor)
@@ -97,7 +104,7 @@ class Counter(Protocol):
         ...
 
     def payable(self, item: CartItem, without_cart: int) -> Text | None:
-        """None where this item can be paid here and now, else why not.  `without_cart`: minor units already in the cart."""
+        """None where this item can be paid here and now, else why not; `without_cart` is what the cart costs so far."""
         ...
 
     def notes_allowed(

@@ -21,10 +21,10 @@ from kiosk.checkout.screen_rules import return_flight, wrap_up_flight
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import (
     Outcome,
-    accepting,
     change,
     close_unpaid,
     known_outcome,
+    note_over,
     note_value,
     settling,
     to,
@@ -48,18 +48,20 @@ from kiosk.model.device_events import (
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
-from kiosk.model.texts import text
+from kiosk.model.texts import Text, text
 
 LAYOUT = 1
+#: Refused notes in a row that are recorded and count as a person's activity.
+REFUSED_RECORDED = 20
 
 
 def escrowed_while_paying(model: Checkout, event: NoteEscrowed, ctx: Context) -> Outcome:
     """A note lies in escrow during payment: stack it, ask about its excess, or give it back."""
     if model.flight is not None and model.flight.note == event.note:
         return model, []
-    if not model.frozen:
+    if not model.frozen or event.note in ctx.note_outcome:
         return escrowed_unwanted(model, event, ctx)
-    model = change(model, flight=Flight(event.note, event.value, "escrow"))
+    model = change(model, flight=Flight(event.note, event.value, "escrow", session=model.session))
     allowed = ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.due_minor)
     if model.wrap_up or event.value not in allowed:
         return return_flight(model, ctx)
@@ -86,7 +88,12 @@ def escrowed_unwanted(model: Checkout, event: NoteEscrowed, ctx: Context) -> Out
         if model.flight.phase != "returning":
             return model, []
         return model, [Order(event.note.device, ReturnNote(event.note))]
-    flight = Flight(event.note, event.value, "returning", ours=model.frozen)
+    if event.note in ctx.note_outcome:
+        # An id comes once: whatever lies there now, the journal's word on that id is not overwritten.
+        return model, [Order(event.note.device, ReturnNote(event.note))]
+    flight = model.flight
+    if model.own_flight is None or model.own_flight.phase == "returning":
+        flight = Flight(event.note, event.value, "returning", ours=model.frozen, session=model.session)
     intent = Record((facts.ReturnIntended(event.note, event.value),), model.session)
     return change(model, flight=flight), [intent, Order(event.note.device, ReturnNote(event.note))]
 
@@ -114,53 +121,75 @@ def stacked(model: Checkout, event: NoteStacked, ctx: Context) -> Outcome:
     confirm = Order(ctx.device, Confirm(event.token))
     outcome = known_outcome(ctx, event.note)
     if outcome in ("credited", "suspended"):
-        return cleared_flight(model, event.note), [confirm]
-    flight = model.flight
-    value = event.value or (flight.value if flight is not None and flight.note == event.note else None)
-    ours = flight is not None and flight.ours and flight.note == event.note and model.frozen
+        model, more = without_flight(model, event.note, ctx)
+        return model, [confirm, *more]
+    flight = model.own_flight
+    value = value_of(model, event)
+    ours = flight is not None and flight.note == event.note
     if not ours or event.note is None or value is None or value.currency != model.currency or outcome:
         return suspend(model, event, ctx, outcome)
     credit = facts.NoteCredited(
         event.note, value, ctx.counter.credit_entry(value), recovered=event.recovered, device_mark=event.device_mark
     )
     model = change(model, credited=(*model.credited, value), flight=None, agreed_excess_minor=0, refused_notes=0)
-    if model.state is State.RESUMING and model.remaining_minor and not model.wrap_up:
-        return model, [Record((credit,), model.session), confirm]
-    model, effects = accepting(model, ctx)
-    return model, [Record((credit,), model.session), confirm, *effects]
+    record = Record((credit,), model.session)
+    model, effects = note_over(model, ctx)
+    return model, [record, confirm, *effects]
 
 
-def cleared_flight(model: Checkout, note: object) -> Checkout:
-    """Forget the note in motion if it is this one."""
-    return change(model, flight=None) if model.flight is not None and model.flight.note == note else model
+def value_of(model: Checkout, event: NoteStacked) -> Money | None:
+    """Return what a stacked note is worth: as the wire tells it, else as it was told in escrow; never a guess."""
+    if event.value is not None and event.value.minor > 0:
+        return event.value
+    same = model.flight is not None and event.note is not None and model.flight.note == event.note
+    return model.flight.value if same and model.flight is not None else None
+
+
+def without_flight(model: Checkout, note: NoteId | None, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
+    """Forget the note in motion if it is this one, and let whoever waits for it go on."""
+    if note is None or model.flight is None or model.flight.note != note:
+        return model, []
+    return note_over(change(model, flight=None), ctx, messages)
+
+
+def in_front(model: Checkout, note: NoteId | None, ctx: Context, *, recovered: bool = False) -> bool:
+    """Tell whether a slip about this note may come out now: its owner is in front, or nobody else is."""
+    if not model.session:
+        return True
+    if note is not None and model.flight is not None and model.flight.note == note:
+        return model.flight.session == model.session or model.own_flight is not None
+    return not recovered and note not in ctx.note_outcome
 
 
 def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> Outcome:
     """Keep a note that belongs to no session, with a slip, and never as the next citizen's credit."""
     reason = f"stacked_after_{outcome}" if outcome else "outside_session" if event.note else "unannounced"
-    value = event.value
-    if value is None and model.flight is not None and event.note is not None and model.flight.note == event.note:
-        value = model.flight.value
+    value = value_of(model, event)
     entry = ctx.counter.suspense_entry(value) if value is not None else None
     undone = dispute_undone(ctx, event.note)
     kept = facts.NoteSuspended(
         ctx.device, event.note, value, reason, entry, device_mark=event.device_mark, raw=event.raw
     )
     slip = facts.ReceiptIssued(
-        ctx.next_receipt, "suspense", LAYOUT, model.language, (), note_value(value), model.currency,
-        ctx.next_seq + len(undone),
+        ctx.next_receipt, "suspense", LAYOUT, model.language, (), note_value(value),
+        value.currency if value is not None else model.currency, ctx.next_seq + len(undone),
     )  # fmt: skip
-    strangers = model.flight is not None and model.flight.note == event.note and not model.flight.ours
-    model = cleared_flight(model, event.note)
-    confirm = Order(ctx.device, Confirm(event.token))
-    if strangers and model.session:
-        # Somebody else is in front by now: the slip is a fact that staff can print, not a paper in the wrong hand.
-        return model, [Record((*undone, kept, slip), ""), confirm]
-    model, effects = with_slip(model, ctx, slip, session="", before=(*undone, kept))
-    effects = [effects[0], confirm, *effects[1:]]
-    if model.state in (State.IDLE, State.THANKING):
-        model = to(model, State.RECEIPTING, ctx, messages=(text("message.note_kept"),))
-    return model, effects
+    return kept_apart(model, ctx, slip, (*undone, kept), event, text("message.note_kept"), event.recovered)
+
+
+def kept_apart(
+    model: Checkout, ctx: Context, slip: facts.ReceiptIssued, before: tuple[facts.AnyBody, ...],
+    event: NoteStacked | NoteDisputed, message: Text, recovered: bool = False,
+) -> Outcome:  # fmt: skip
+    """Commit what became of a note that is nobody's credit, confirm, hand out its slip and go on."""
+    printed = in_front(model, event.note, ctx, recovered=recovered)
+    session = model.session if model.own_flight is not None and model.own_flight.note == event.note else ""
+    model, effects = with_slip(model, ctx, slip, session=session, before=before, printed=printed)
+    effects = [effects[0], Order(ctx.device, Confirm(event.token)), *effects[1:]]
+    model, more = without_flight(model, event.note, ctx, (message,))
+    if printed and model.state in (State.IDLE, State.THANKING, State.OUT_OF_SERVICE) and not more:
+        model = to(model, State.RECEIPTING, ctx, messages=(message,))
+    return model, [*effects, *more]
 
 
 def dispute_undone(ctx: Context, note: NoteId | None) -> tuple[facts.AnyBody, ...]:
@@ -168,66 +197,49 @@ def dispute_undone(ctx: Context, note: NoteId | None) -> tuple[facts.AnyBody, ..
     dispute = ctx.disputes.get(note) if note else None
     if dispute is None:
         return ()
-    entry = Entry(dispute.entry.currency, tuple(Posting(p.account, -p.minor) for p in dispute.entry.postings), "reversal")
+    postings = tuple(Posting(posting.account, -posting.minor) for posting in dispute.entry.postings)
+    entry = Entry(dispute.entry.currency, postings, "reversal")
     return (facts.Reversed(dispute.epoch, dispute.seq, "the acceptor told the note's end", entry),)
 
 
 def returned(model: Checkout, event: NoteReturned, ctx: Context) -> Outcome:
     """A note went back.  Recorded, final; then the session goes on or ends."""
     effects: list[AnyEffect] = []
-    outcome = known_outcome(ctx, event.note)
-    mine = model.flight is not None and event.note is not None and model.flight.note == event.note
-    undone = dispute_undone(ctx, event.note)
-    if undone or (not outcome and (mine or event.note in ctx.note_outcome)):
-        session = model.session if mine and model.flight is not None and model.flight.ours else ""
-        went_back = facts.NoteReturned(event.note, ctx.device, event.reason)
+    flight = model.flight
+    note = event.note
+    if note is None and flight is not None and flight.note.device == ctx.device and flight.phase != "stacking":
+        note = flight.note  # an acceptor holds one note at a time
+    outcome = known_outcome(ctx, note)
+    mine = flight is not None and flight.note == note
+    undone = dispute_undone(ctx, note)
+    if undone or (not outcome and (mine or note in ctx.note_outcome)):
+        session = model.session if mine and model.own_flight is not None else ""
+        went_back = facts.NoteReturned(note, ctx.device, event.reason)
         effects.append(Record((*undone, went_back), session, "device"))
     if event.token:
         effects.append(Order(ctx.device, Confirm(event.token)))
-    if not mine:
-        return model, effects
-    model = change(model, flight=None)
-    if not model.frozen or model.state not in (State.RETURNING, State.STACKING, State.NOTE_HELD, State.RESUMING,
-                                               State.ACCEPTING, State.TIMED_OUT, State.STOPPING):  # fmt: skip
-        return model, effects
-    if model.credited_minor == 0 and model.wrap_up:
-        model, more = close_unpaid(model, ctx, model.wrap_up)
-    elif model.state is State.RESUMING and not model.wrap_up:
-        more = []
-        if model.credited_minor == 0:
-            model, more = close_unpaid(model, ctx, "recovery")
-    elif model.state in (State.TIMED_OUT, State.STOPPING) and not model.wrap_up:
-        more = []
-    else:
-        model, more = accepting(model, ctx, (text("message.take_note"),))
+    model, more = without_flight(model, note, ctx, (text("message.take_note"),))
     return model, [*effects, *more]
 
 
 def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
     """The wire cannot tell: claim and slip, never a credit and never silence."""
     if known_outcome(ctx, event.note):
-        return cleared_flight(model, event.note), [Order(ctx.device, Confirm(event.token))]
-    mine = model.flight is not None and model.flight.note == event.note and model.flight.ours
-    session = model.session if mine else ""
+        model, more = without_flight(model, event.note, ctx)
+        return model, [Order(ctx.device, Confirm(event.token)), *more]
+    mine = model.own_flight is not None and model.own_flight.note == event.note
     claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
     slip = facts.ReceiptIssued(
-        ctx.next_receipt, "disputed", LAYOUT, model.language, (), note_value(event.value), model.currency, ctx.next_seq
-    )
-    model = cleared_flight(model, event.note)
-    model, effects = with_slip(model, ctx, slip, session=session, before=(claim,))
-    effects = [effects[0], Order(ctx.device, Confirm(event.token)), *effects[1:]]
-    if not mine or not model.frozen:
-        if model.state in (State.IDLE, State.THANKING):
-            model = to(model, State.RECEIPTING, ctx, messages=(text("message.note_disputed"),))
-        return model, effects
-    if model.credited_minor == 0:
-        closed = Record((facts.SessionClosed("disputed"),), model.session)
-        model = to(model, State.RECEIPTING, ctx, frozen=False, messages=(text("message.note_disputed"),))
-        return model, [*effects, AcceptNotes(), closed]
-    if model.state is State.RESUMING and not model.wrap_up and model.remaining_minor:
-        return change(model, messages=(text("message.note_disputed"),)), effects
-    model, more = accepting(model, ctx, (text("message.note_disputed"),))
-    return model, [*effects, *more]
+        ctx.next_receipt, "disputed", LAYOUT, model.language, (), note_value(event.value), event.value.currency,
+        ctx.next_seq,
+    )  # fmt: skip
+    message = text("message.note_disputed")
+    if not mine or model.credited:
+        return kept_apart(model, ctx, slip, (claim,), event, message)
+    closed = facts.SessionClosed("disputed")
+    model, effects = with_slip(model, ctx, slip, session=model.session, before=(claim, closed))
+    model = to(model, State.RECEIPTING, ctx, flight=None, frozen=False, wrap_up="", messages=(message,))
+    return model, [AcceptNotes(), effects[0], Order(ctx.device, Confirm(event.token)), *effects[1:]]
 
 
 def gone(model: Checkout, event: NoteGone, ctx: Context) -> Outcome:
@@ -238,8 +250,8 @@ def gone(model: Checkout, event: NoteGone, ctx: Context) -> Outcome:
 
 
 def stacking(model: Checkout, event: NoteStacking, ctx: Context) -> Outcome:
-    """The note moves; the period begins anew."""
-    return to(model, State.STACKING, ctx, messages=model.messages), []
+    """The note moves.  The period runs on, so that a unit which says so for ever cannot keep a person waiting."""
+    return model, []
 
 
 def accepting_note(model: Checkout, event: NoteAccepting | NoteHeld, ctx: Context) -> Outcome:
@@ -249,6 +261,9 @@ def accepting_note(model: Checkout, event: NoteAccepting | NoteHeld, ctx: Contex
 
 def rejected(model: Checkout, event: NoteRejected, ctx: Context) -> Outcome:
     """The unit pushed a note back before escrow.  Again and again: point to a person, never blame."""
+    if model.refused_notes >= REFUSED_RECORDED:
+        # A unit that rejects without end is out of order: it neither fills the journal nor keeps the session open.
+        return model, []
     model = change(model, refused_notes=model.refused_notes + 1)
     often = model.refused_notes >= ctx.settings.refused_notes_help
     message = text("message.note_refused_often" if often else f"message.note_rejected.{reject_family(event.reason)}")
@@ -271,7 +286,7 @@ def stack_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outco
     mine = model.flight is not None and event.note is not None and model.flight.note == event.note
     if not mine or known_outcome(ctx, event.note):
         return model, []
-    if event.command == "stack_note":
+    if event.command in ("stack_note", "return_note"):
         return returned(model, NoteReturned(event.note, f"refused:{event.reason}"), ctx)
     return model, []
 
@@ -294,9 +309,9 @@ def note_stuck(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
 
     The note stays followed as nobody's; when the wire tells its end it goes to suspense or is returned.
     """
-    assert model.flight is not None
-    pending = model.flight
-    model = change(model, flight=msgspec.structs.replace(pending, ours=False))
+    pending = model.own_flight
+    if pending is not None:
+        model = change(model, flight=msgspec.structs.replace(pending, ours=False))
     return settle_now(model, ctx, "fault", pending)
 
 
@@ -346,7 +361,7 @@ def tender_of(model: Checkout) -> Money:
 
 def resume_over(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
     """Nobody came back to an interrupted payment: settle what is committed, with a slip."""
-    if model.flight is not None:
+    if model.own_flight is not None:
         return note_stuck(model, event, ctx)
     if model.credited_minor:
         return settling(model, ctx, "recovery")
@@ -355,7 +370,7 @@ def resume_over(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome
 
 def finish_resuming(model: Checkout, event: intents.Finish | intents.Cancel, ctx: Context) -> Outcome:
     """The person wants no more after an interruption: settle as soon as the open note is known."""
-    if model.flight is not None:
+    if model.own_flight is not None:
         return change(model, wrap_up="citizen"), []
     return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
 

@@ -8,7 +8,7 @@ from kiosk.checkout.effects import AnyEffect, DropPrint, Order, PrintReceipt, Re
 from kiosk.checkout.events import DeadlinePassed, ReprintAsked
 from kiosk.checkout.model import Checkout, Context, Job
 from kiosk.checkout.states import State
-from kiosk.checkout.steps import NS, Outcome, change, ended_jobs_dropped, job_name, to
+from kiosk.checkout.steps import NS, Outcome, change, drop_waiting, ended_jobs_dropped, job_name, to
 from kiosk.model import facts
 from kiosk.model.commands import Confirm
 from kiosk.model.device_events import CommandRefused, Printed, PrintHeld, PrintProgress, PrintReady, PrintUnknown
@@ -31,7 +31,10 @@ def put(model: Checkout, job: Job) -> Checkout:
 def ready(model: Checkout, event: PrintReady, ctx: Context) -> Outcome:
     """Preflight passed: commit that printing starts, then let the first byte go."""
     job = find(model, event.job)
-    if job is None or job.state not in ("queued", "held"):
+    if job is None or job.state in ENDED:
+        # Nobody wants it any more; without this the driver would wait for ever and hold up every later job.
+        return model, [DropPrint(event.job)]
+    if job.state == "printing":
         return model, []
     started = facts.PrintStarted(job.number, job.job, job.copy, ctx.device)
     model = put(model, msgspec.structs.replace(job, state="printing"))
@@ -103,28 +106,13 @@ def print_overdue(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outco
     shown = text("message.not_printed") in model.messages
     if not shown:
         return unprinted(model, ctx), []
-    effects: list[AnyEffect] = []
-    for job in model.jobs:
-        if job.state in ("queued", "held"):
-            model, more = drop(model, job, ctx)
-            effects += more
+    model, effects = drop_waiting(model)
     return to(model, State.THANKING, ctx), effects
-
-
-def drop(model: Checkout, job: Job, ctx: Context) -> Outcome:
-    """Take back a job of which no byte has left."""
-    model = put(model, msgspec.structs.replace(job, state="dropped"))
-    body = facts.PrintEnded(job.number, job.job, job.copy, "dropped", "not wanted any more")
-    return model, [Record((body,), model.session, "kiosk"), DropPrint(job.job)]
 
 
 def seen(model: Checkout, event: object, ctx: Context) -> Outcome:
     """The person has seen the result: whatever has not left for the printer is dropped."""
-    effects: list[AnyEffect] = []
-    for job in model.jobs:
-        if job.state in ("queued", "held"):
-            model, more = drop(model, job, ctx)
-            effects += more
+    model, effects = drop_waiting(model)
     return to(model, State.THANKING, ctx), effects
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from kiosk.checkout import intents
 from kiosk.checkout.effects import AcceptNotes, LookUp, Order, Record
 from kiosk.checkout.events import CartItem, DeadlinePassed, LookedUp
@@ -26,6 +28,8 @@ from kiosk.model.texts import text
 
 def begin(model: Checkout, event: intents.Begin, ctx: Context) -> Outcome:
     """Somebody touched the attract screen."""
+    if model.out_of_service:
+        return rest(model, ctx), []
     model = begun(model, ctx)
     return to(model, State.ENTERING, ctx), []
 
@@ -41,6 +45,8 @@ def choose_language(model: Checkout, event: intents.ChooseLanguage, ctx: Context
 
 def look_up_scan(model: Checkout, event: Scanned, ctx: Context) -> Outcome:
     """A label was scanned where an invoice can be added."""
+    if model.out_of_service:
+        return rest(model, ctx), []
     model = begun(model, ctx)
     return to(model, State.LOOKING_UP, ctx), [LookUp(event.label, event.symbology)]
 
@@ -52,6 +58,8 @@ def look_up_typed(model: Checkout, event: intents.EnterNumber, ctx: Context) -> 
 
 def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
     """The scanner read something that cannot be a label."""
+    if model.out_of_service:
+        return rest(model, ctx), []
     return notice(begun(model, ctx), ctx, text("notice.unreadable")), []
 
 
@@ -105,6 +113,8 @@ def pay(model: Checkout, event: intents.Pay, ctx: Context) -> Outcome:
 
 def accept_conditions(model: Checkout, event: intents.AcceptConditions, ctx: Context) -> Outcome:
     """Freeze the price at this instant.  A price that moved since the review is shown again first."""
+    if model.out_of_service:
+        return close_unpaid(model, ctx, "out_of_service")
     priced = tuple(CartItem(i.invoice, ctx.counter.price(i.invoice, ctx.today)) for i in model.cart)
     if due_of(priced) != model.due_minor:
         model = change(model, cart=priced)
@@ -122,16 +132,16 @@ def cancel_before_money(model: Checkout, event: intents.Cancel, ctx: Context) ->
 
 def cancel_paying(model: Checkout, event: intents.Cancel, ctx: Context) -> Outcome:
     """Without credit the payment is undone; with credit the screen asks before it settles."""
-    if model.credited_minor == 0 and model.flight is None:
-        return close_unpaid(model, ctx, "cancelled")
-    if model.flight is not None:
+    if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "citizen")
+    if not model.credited:
+        return close_unpaid(model, ctx, "cancelled")
     return to(model, State.STOPPING, ctx), [AcceptNotes()]
 
 
 def wrap_up_flight(model: Checkout, ctx: Context, by: str) -> Outcome:
     """End the session as soon as the note in motion has ended; a note still in escrow goes back."""
-    flight = model.flight
+    flight = model.own_flight
     if flight is None or model.wrap_up:
         return model, []
     model = change(model, wrap_up=by)
@@ -144,7 +154,7 @@ def wrap_up_flight(model: Checkout, ctx: Context, by: str) -> Outcome:
 def return_flight(model: Checkout, ctx: Context) -> Outcome:
     """Give the escrowed note back."""
     assert model.flight is not None
-    flight = type(model.flight)(model.flight.note, model.flight.value, "returning", model.flight.ours)
+    flight = msgspec.structs.replace(model.flight, phase="returning")
     messages = (text("message.note_returned", value=flight.value),)
     model = to(model, State.RETURNING, ctx, flight=flight, messages=messages)
     intent = Record((facts.ReturnIntended(flight.note, flight.value),), model.session)
@@ -153,25 +163,25 @@ def return_flight(model: Checkout, ctx: Context) -> Outcome:
 
 def finish(model: Checkout, event: intents.Finish, ctx: Context) -> Outcome:
     """Stop here: settle what was credited, or close if nothing was."""
-    if model.flight is not None:
+    if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "citizen")
-    return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
+    return settling(model, ctx, "citizen") if model.credited else close_unpaid(model, ctx, "cancelled")
 
 
 def keep_paying(model: Checkout, event: intents.KeepPaying | intents.MoreTime, ctx: Context) -> Outcome:
     """Back from a question to the state it was asked in."""
     if not model.frozen:
+        if model.out_of_service:
+            return close_unpaid(model, ctx, "out_of_service")
         asked = model.asked_from if model.asked_from in BEFORE_MONEY else State.REVIEWING
         assert asked is not None
         return to(model, asked, ctx, asked_from=None), []
-    if model.flight is not None:
-        return to(model, State.RESUMING, ctx), []
-    return accepting(model, ctx)
-
-
-def dismiss_receipt(model: Checkout, event: intents.Dismiss, ctx: Context) -> Outcome:
-    """The person has seen the result."""
-    return to(model, State.THANKING, ctx), []
+    flight = model.own_flight
+    if flight is None:
+        return accepting(model, ctx)
+    if model.state is State.RESUMING:
+        return to(model, State.RESUMING, ctx, messages=model.messages), []
+    return to(model, State.STACKING if flight.phase == "stacking" else State.RETURNING, ctx), []
 
 
 def leave(model: Checkout, event: intents.Dismiss | DeadlinePassed, ctx: Context) -> Outcome:
@@ -186,7 +196,7 @@ def ask_more_time(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outco
 
 def time_out(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
     """Nobody answered: settle what was credited, else close."""
-    if model.frozen and model.flight is not None:
+    if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "timeout")
     if model.frozen and model.credited_minor:
         return settling(model, ctx, "timeout")

@@ -28,6 +28,11 @@ def lost_in_session(model: Checkout, event: ServiceLost, ctx: Context) -> Outcom
     return change(model, out_of_service=event.reasons), []
 
 
+def lost_at_question(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
+    """Lost while "Need more time?" is shown: with a frozen price finish with this person, else tell at once."""
+    return lost_in_session(model, event, ctx) if model.frozen else lost_before_money(model, event, ctx)
+
+
 def restored_idle(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
     """Open the counter again."""
     return rest(change(model, out_of_service=()), ctx), []

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kiosk.checkout.effects import AcceptNotes, AnyEffect, PrintReceipt, Raise, Record
+from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, PrintReceipt, Raise, Record
 from kiosk.checkout.events import Settle
 from kiosk.checkout.model import Checkout, Context, Job
 from kiosk.checkout.settings import PERIOD_OF
@@ -70,7 +70,24 @@ def close_unpaid(model: Checkout, ctx: Context, reason: str, messages: tuple[Tex
         effects.append(Record((facts.SessionClosed(reason),), model.session))
     if model.flight:
         model = change(model, flight=msgspec.structs.replace(model.flight, ours=False))
-    return rest(model, ctx, messages), effects
+    model, more = drop_waiting(model, own_only=True)
+    return rest(model, ctx, messages), [*effects, *more]
+
+
+def drop_waiting(model: Checkout, *, own_only: bool = False) -> Outcome:
+    """Take back jobs of which no byte has left, so that they never come out in the next person's hand.
+
+    With `own_only` just the slips of this session; a copy that an operator asked for may go on waiting for paper.
+    """
+    effects: list[AnyEffect] = []
+    jobs = []
+    for job in model.jobs:
+        if job.state in ("queued", "held") and (job.number in model.slips or not own_only):
+            job = msgspec.structs.replace(job, state="dropped")
+            body = facts.PrintEnded(job.number, job.job, job.copy, "dropped", "not wanted any more")
+            effects += [Record((body,), model.session, "kiosk"), DropPrint(job.job)]
+        jobs.append(job)
+    return change(model, jobs=tuple(jobs)), effects
 
 
 def wanted_notes(model: Checkout, ctx: Context) -> tuple[Money, ...]:
@@ -90,16 +107,40 @@ def accepting(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) ->
     return model, [AcceptNotes(wanted_notes(model, ctx))]
 
 
+def note_over(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
+    """Go on after the end of a note, wherever that found the session; `model.flight` is empty by now."""
+    if not model.frozen:
+        return model, []
+    if model.wrap_up and not model.credited:
+        return close_unpaid(model, ctx, model.wrap_up, messages)
+    if model.wrap_up or model.remaining_minor == 0:
+        return settling(model, ctx, model.wrap_up or "citizen")
+    if model.state in (State.STACKING, State.RETURNING, State.NOTE_HELD):
+        return accepting(model, ctx, messages)
+    if model.state is State.RESUMING and not model.credited:
+        return close_unpaid(model, ctx, "recovery", messages)
+    if model.state in (State.ACCEPTING, State.TIMED_OUT):
+        return model, [AcceptNotes(wanted_notes(model, ctx))]
+    return model, []
+
+
 def settling(model: Checkout, ctx: Context, by: str) -> Outcome:
     """Stop taking notes and settle within this step (a note in motion must have ended before)."""
     return to(model, State.SETTLING, ctx), [AcceptNotes(), Raise(Settle(by))]
 
 
 def with_slip(
-    model: Checkout, ctx: Context, body: facts.ReceiptIssued, *, session: str, before: tuple[facts.AnyBody, ...]
+    model: Checkout, ctx: Context, body: facts.ReceiptIssued, *, session: str, before: tuple[facts.AnyBody, ...],
+    printed: bool = True,
 ) -> Outcome:
-    """Commit facts together with the slip that tells of them, then queue the slip."""
+    """Commit facts together with the slip that tells of them, then queue the slip.
+
+    A slip whose owner is not in front is a fact that staff can print, not a paper in the wrong hand.
+    """
     job = Job(body.number, 0, job_name(ctx, body.number, 0), "queued")
+    if not printed:
+        unseen = facts.PrintEnded(body.number, job.job, 0, "dropped", "its owner is not in front")
+        return model, [Record((*before, body, unseen), session)]
     model = change(model, jobs=(*ended_jobs_dropped(model.jobs), job), slips=(body.number, *model.slips))
     return model, [Record((*before, body), session), PrintReceipt(body.number, 0)]
 

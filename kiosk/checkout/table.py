@@ -57,14 +57,16 @@ def _rows(states: Iterable[State], event: type, call: Callable[..., Any], *to: S
 ALL = tuple(State)
 PAYING = (S.ACCEPTING, S.TIMED_OUT)
 IN_SESSION = (S.NOTE_HELD, S.STACKING, S.RETURNING, S.STOPPING, S.RESUMING, S.ACCEPTING, S.TIMED_OUT)
+SCANNING = (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)
+KEEP_ON = (S.ACCEPTING, S.STACKING, S.RETURNING, S.SETTLING)
 ENDS = (S.SETTLING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
 
 # People before any money.
-_rows((S.IDLE, S.THANKING), i.Begin, screen.begin, S.ENTERING)
+_rows((S.IDLE, S.THANKING), i.Begin, screen.begin, S.ENTERING, S.OUT_OF_SERVICE)
 _rows([s for s in ALL if s is not S.SETTLING], i.ChooseLanguage, screen.choose_language, S.ENTERING)
 _rows((S.ENTERING, S.NOTICE, S.REVIEWING, S.IDLE), i.EnterNumber, screen.look_up_typed, S.LOOKING_UP)
-_rows((S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING), d.Scanned, screen.look_up_scan, S.LOOKING_UP)
-_rows((S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING), d.ScanRefused, screen.scan_refused, S.NOTICE)
+_rows(SCANNING, d.Scanned, screen.look_up_scan, S.LOOKING_UP, S.OUT_OF_SERVICE)
+_rows(SCANNING, d.ScanRefused, screen.scan_refused, S.NOTICE, S.OUT_OF_SERVICE)
 _rows((S.LOOKING_UP,), LookedUp, screen.looked_up, S.REVIEWING, S.NOTICE)
 _rows((S.ENTERING, S.NOTICE, S.CONSENTING), i.Back, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SERVICE)
 _rows((S.NOTICE,), i.Dismiss, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SERVICE)
@@ -72,27 +74,23 @@ _rows((S.NOTICE,), DeadlinePassed, screen.back, S.REVIEWING, S.IDLE, S.OUT_OF_SE
 _rows((S.REVIEWING, S.NOTICE), i.AddAnother, screen.add_another, S.ENTERING)
 _rows((S.REVIEWING,), i.RemoveInvoice, screen.remove_invoice, S.ENTERING)
 _rows((S.REVIEWING,), i.Pay, screen.pay, S.CONSENTING)
-_rows((S.CONSENTING,), i.AcceptConditions, screen.accept_conditions, S.REVIEWING, S.ACCEPTING, S.SETTLING)
+_rows((S.CONSENTING,), i.AcceptConditions, screen.accept_conditions, S.REVIEWING, S.ACCEPTING, *ENDS)
 _rows(BEFORE_MONEY, i.Cancel, screen.cancel_before_money, S.IDLE, S.OUT_OF_SERVICE)
-_rows(
-    [s for s in ALL if s not in (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)], d.Scanned, screen.ignore
-)
-_rows(
-    [s for s in ALL if s not in (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)], d.ScanRefused, screen.ignore
-)
+_rows([s for s in ALL if s not in SCANNING], d.Scanned, screen.ignore)
+_rows([s for s in ALL if s not in SCANNING], d.ScanRefused, screen.ignore)
 
 # Questions and time.
 _rows((S.ENTERING, S.REVIEWING, S.CONSENTING, S.ACCEPTING), DeadlinePassed, screen.ask_more_time, S.TIMED_OUT)
 _rows((S.LOOKING_UP,), DeadlinePassed, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
 _rows((S.TIMED_OUT,), DeadlinePassed, screen.time_out, S.RETURNING, S.STACKING, *ENDS)
-_rows((S.TIMED_OUT,), i.MoreTime, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING, *BEFORE_MONEY)
-_rows((S.TIMED_OUT,), i.KeepPaying, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING, *BEFORE_MONEY)
+_rows((S.TIMED_OUT,), i.MoreTime, screen.keep_paying, *KEEP_ON, S.OUT_OF_SERVICE, *BEFORE_MONEY)
+_rows((S.TIMED_OUT,), i.KeepPaying, screen.keep_paying, *KEEP_ON, S.OUT_OF_SERVICE, *BEFORE_MONEY)
 _rows((S.TIMED_OUT, S.ACCEPTING), i.Cancel, screen.cancel_paying, S.STOPPING, S.STACKING, S.RETURNING, *ENDS)
 _rows((S.TIMED_OUT, S.ACCEPTING, S.STOPPING), i.Finish, screen.finish, S.RETURNING, S.STACKING, *ENDS)
 _rows((S.STOPPING,), i.Cancel, screen.finish, S.RETURNING, S.STACKING, *ENDS)
 _rows((S.STOPPING,), DeadlinePassed, screen.time_out, S.RETURNING, S.STACKING, *ENDS)
-_rows((S.STOPPING,), i.KeepPaying, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING)
-_rows((S.STOPPING,), i.MoreTime, screen.keep_paying, S.RESUMING, S.ACCEPTING, S.SETTLING)
+_rows((S.STOPPING,), i.KeepPaying, screen.keep_paying, *KEEP_ON)
+_rows((S.STOPPING,), i.MoreTime, screen.keep_paying, *KEEP_ON)
 
 # Notes.
 _rows(PAYING, d.NoteEscrowed, money.escrowed_while_paying, S.STACKING, S.NOTE_HELD, S.RETURNING)
@@ -105,7 +103,7 @@ _rows((S.NOTE_HELD,), i.Finish, money.cancel_held, S.RETURNING)
 _rows((S.STACKING, S.RETURNING), i.Cancel, screen.cancel_paying)
 _rows((S.STACKING, S.RETURNING), i.Finish, screen.finish)
 _rows((S.STACKING, S.RETURNING), DeadlinePassed, money.note_stuck, S.RECEIPTING)
-_rows(ALL, d.NoteStacked, money.stacked, S.ACCEPTING, S.SETTLING, S.RECEIPTING)
+_rows(ALL, d.NoteStacked, money.stacked, S.ACCEPTING, *ENDS)
 _rows(ALL, d.NoteReturned, money.returned, S.ACCEPTING, *ENDS)
 _rows(ALL, d.NoteDisputed, money.disputed, S.ACCEPTING, *ENDS)
 _rows(ALL, d.NoteGone, money.gone)
@@ -143,7 +141,11 @@ _rows(ALL, ReprintAsked, slips.reprint)
 # Service.
 _rows((S.IDLE, S.OUT_OF_SERVICE), ServiceLost, service.lost_idle, S.OUT_OF_SERVICE)
 _rows(BEFORE_MONEY, ServiceLost, service.lost_before_money, S.OUT_OF_SERVICE)
-_rows([s for s in ALL if s not in (S.IDLE, S.OUT_OF_SERVICE, *BEFORE_MONEY)], ServiceLost, service.lost_in_session)
+_rows((S.TIMED_OUT,), ServiceLost, service.lost_at_question, S.OUT_OF_SERVICE)
+_rows(
+    [s for s in ALL if s not in (S.IDLE, S.OUT_OF_SERVICE, S.TIMED_OUT, *BEFORE_MONEY)],
+    ServiceLost, service.lost_in_session,
+)  # fmt: skip
 _rows((S.OUT_OF_SERVICE,), ServiceRestored, service.restored_idle, S.IDLE)
 _rows([s for s in ALL if s is not S.OUT_OF_SERVICE], ServiceRestored, service.restored)
 

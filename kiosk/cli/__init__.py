@@ -19,6 +19,6 @@ def main() -> int:
         return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; the interpreter must not try to flush once more.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return 0

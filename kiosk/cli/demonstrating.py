@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     "--scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Play this scenario without hands, print the receipt and end.",
 )  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65534), default=0, help="Port of the bench; the screen takes the next one. 0: any.")
+@click.option(
+    "--port", type=click.IntRange(0, 65534), default=0, help="Port of the bench; the screen takes the next one. 0: any."
+)
 @click.option(
     "--dir", "directory", type=click.Path(file_okay=False, path_type=Path),
     help="Keep configuration, journal and log here instead of in a directory that is removed at the end.",

@@ -51,7 +51,14 @@ def clean(text: str) -> str:
 
 def mark(state: str) -> str:
     """Return a state in its colour."""
-    colours = {"ok": "green", "warn": "yellow", "fail": "red", "fault": "red", "unknown": "magenta", "skip": "bright_black"}
+    colours = {
+        "ok": "green",
+        "warn": "yellow",
+        "fail": "red",
+        "fault": "red",
+        "unknown": "magenta",
+        "skip": "bright_black",
+    }
     return click.style(state.ljust(7), fg=colours.get(state, "white"))
 
 

@@ -132,9 +132,7 @@ def build(demo: Demonstration, token: str) -> Starlette:
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
-            Middleware(
-                BenchGuard, door=door, settings=ScreenSettings(), framed=f"http://127.0.0.1:{demo.screen_port}"
-            )
+            Middleware(BenchGuard, door=door, settings=ScreenSettings(), framed=f"http://127.0.0.1:{demo.screen_port}")
         ],
     )
 

@@ -135,7 +135,9 @@ class CoreProcess:
                 recent = [at for at in self._starts if time.monotonic_ns() - at < 60_000_000_000]
                 if len(recent) >= BUDGET:
                     self._wanted = False
-                    self._told(f"the kiosk ended {len(recent)} times within a minute and stays down: {self.last_words()}")
+                    self._told(
+                        f"the kiosk ended {len(recent)} times within a minute and stays down: {self.last_words()}"
+                    )
                     continue
                 self._told(f"the kiosk ended (exit code {code}) and is started again")
                 self._spawn()

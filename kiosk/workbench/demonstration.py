@@ -73,7 +73,8 @@ class Demonstration:
         self._say(f"preparing a kiosk in {self.directory.root}")
         self.directory.write(screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick)
         self.library = self.directory.import_examples(
-            today, lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}")
+            today,
+            lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}"),
         )
         self.samples = samples(self.library, self.directory.state / "sync.db", today)
         self._say("plugging in the simulated acceptor, printer and scanner")

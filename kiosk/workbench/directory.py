@@ -97,7 +97,9 @@ class DemoDirectory:
             "kiosk": KIOSK, "currency": CURRENCY, "zone": ZONE, "state": self.state, "runtime": self.runtime,
             "published": self.published, "port": screen_port, "bench": bench, **self.ports,
         }  # fmt: skip
-        text = _TEMPLATE.format(**{name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()})
+        text = _TEMPLATE.format(
+            **{name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
+        )
         if quick:
             text += "\n[checkout.periods]\n" + "".join(f"{name} = {value}\n" for name, value in QUICK_PERIODS.items())
         self.config.write_text(text, encoding="utf-8")
@@ -106,7 +108,9 @@ class DemoDirectory:
         listed = PublishedKeys("Example City", (PublishedKey(KIOSK, 1, key.public_hex),))
         self.published.write_bytes(msgspec.json.format(msgspec.json.encode(listed)) + b"\n")
 
-    def import_examples(self, today: dt.date, told: Callable[[ImportReport], None] = lambda report: None) -> TariffLibrary:
+    def import_examples(
+        self, today: dt.date, told: Callable[[ImportReport], None] = lambda report: None
+    ) -> TariffLibrary:
         """Import the example citations and bills as a city would; return the tariff that prices them."""
         samples = config.sample_dir()
         library = sample_library(samples)
@@ -114,10 +118,13 @@ class DemoDirectory:
             mapping = load_mapping(config.read_text(samples / "imports" / f"{service}.toml"), f"{service}.toml")
             source = self.root / "examples" / name
             source.parent.mkdir(exist_ok=True)
-            source.write_text(moved(config.read_text(samples / "examples" / name), mapping, today - EXAMPLE_DAY), "utf-8")
+            source.write_text(
+                moved(config.read_text(samples / "examples" / name), mapping, today - EXAMPLE_DAY), "utf-8"
+            )
             told(
                 import_csv(
-                    source, mapping, library.services[service], self.state / "sync.db", source.with_suffix(".rejects.csv"),
+                    source, mapping, library.services[service], self.state / "sync.db",
+                    source.with_suffix(".rejects.csv"),
                     taken_at_ns=time.time_ns(),
                 )
             )  # fmt: skip
@@ -127,7 +134,11 @@ class DemoDirectory:
 def sample_library(samples: Path) -> TariffLibrary:
     """Load the services and policies that ship with the software."""
     rooms = ("services", "policies")
-    found = {f"{room}/{path.name}": config.read_text(path) for room in rooms for path in sorted((samples / room).glob("*.toml"))}
+    found = {
+        f"{room}/{path.name}": config.read_text(path)
+        for room in rooms
+        for path in sorted((samples / room).glob("*.toml"))
+    }
     return load_library(found)
 
 

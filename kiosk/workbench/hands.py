@@ -160,7 +160,8 @@ WORDS = {
     "HOLDING": "holds a note in escrow", "DISABLED": "takes no notes now", "INITIALIZE": "initialising",
     "POWER_UP": "powered up", "POWER_UP_BILL_IN_ACCEPTOR": "powered up with a note in the acceptor",
     "POWER_UP_BILL_IN_STACKER": "powered up with a note in the stacker", "STACKER_FULL": "the box is full",
-    "STACKER_OPEN": "the box is out", "JAM_IN_ACCEPTOR": "jammed in the acceptor", "JAM_IN_STACKER": "jammed in the stacker",
+    "STACKER_OPEN": "the box is out",
+    "JAM_IN_ACCEPTOR": "jammed in the acceptor", "JAM_IN_STACKER": "jammed in the stacker",
     "PAUSE": "a second note is at the mouth", "CHEATED": "somebody tampered with a note", "FAILURE": "out of order",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The simulated hardware of a demonstration: an acceptor, a printer and a scanner on three ptys, and the wall socket."""
+"""The simulated hardware of a demonstration: acceptor, printer and scanner on three ptys, and the wall socket."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Hardware:
         try:
             return self.ports[device]
         except KeyError:
-            raise SimulatorError(f"no device is called {device[:40]!r}", hint=f"one of {', '.join(self.ports)}") from None
+            raise SimulatorError(
+                f"no device is called {device[:40]!r}", hint=f"one of {', '.join(self.ports)}"
+            ) from None
 
     def plugged(self, device: str) -> bool:
         """Tell whether a device's cable is in."""

@@ -54,7 +54,12 @@ HOSTILE = (
     Sample("' OR 1=1 --", "SQL quote", "no query is ever built from a label", kind="hostile"),
     Sample("260004355\x00\x00", "NUL bytes", "control characters in a label", kind="hostile"),
     Sample("A" * 4096, "4,096 letters", "longer than any label", kind="hostile"),
-    Sample("@\n\x1e\rANSI 636000090002DL00410278DLDAQT64235789", "Driver's licence", "personal data that nobody wants", kind="hostile"),
+    Sample(
+        "@\n\x1e\rANSI 636000090002DL00410278DLDAQT64235789",
+        "Driver's licence",
+        "personal data that nobody wants",
+        kind="hostile",
+    ),
 )
 
 

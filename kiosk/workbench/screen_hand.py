@@ -106,12 +106,21 @@ class ScreenHand:
             except SimulatorError as error:
                 problem = error.message
             if time.monotonic_ns() >= end:
-                told = f"touch {name}: the screen {seen!r} does not offer it" if not problem else f"touch {name}: {problem}"
+                told = (
+                    f"touch {name}: the screen {seen!r} does not offer it"
+                    if not problem
+                    else f"touch {name}: {problem}"
+                )
                 raise SimulatorError(told, hint=f"there is: {', '.join(self._offers())}")
             time.sleep(_LOOK_S)
 
     def _press(self, shot: dict[str, Any], intent: str, args: tuple[str, ...]) -> str:
-        fields: dict[str, Any] = {"intent": intent, "session": shot["session"], "step": shot["step"], "key": self._page_key()}
+        fields: dict[str, Any] = {
+            "intent": intent,
+            "session": shot["session"],
+            "step": shot["step"],
+            "key": self._page_key(),
+        }
         if intent in FIELDS:
             fields[FIELDS[intent]] = " ".join(args)
         status, _, text = self._ask("POST", "/intent", msgspec.json.encode(fields))

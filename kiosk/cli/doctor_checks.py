@@ -1,0 +1,367 @@
+"""The checks of `kiosk doctor`: each is one question with its evidence and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kiosk.cli.machine import Machine
+from kiosk.errors import ControlError, KioskError
+
+if TYPE_CHECKING:
+    from kiosk.app import Setup
+
+#: Least free space for the journal: below it nothing may be accepted / somebody should look.
+LEAST_FREE, LOW_FREE = 64 << 20, 512 << 20
+#: Facts at the end of the journal that are held against the chain.
+TAIL = 500
+#: 2026-01-01T00:00:00Z: this software did not exist before.
+EARLIEST_NS = 1_767_225_600 * 1_000_000_000
+
+
+class Check(msgspec.Struct, frozen=True):
+    """The outcome of one check."""
+
+    id: str
+    #: ``ok``, ``warn``, ``fail`` or ``skip``.
+    state: str
+    evidence: str
+    #: The command or act that mends it; "" where nothing is wrong.
+    fix: str = ""
+
+
+def examine(machine: Machine, config_file: Path) -> list[Check]:
+    """Run every check; a check that cannot be made is skipped with its reason, never left out."""
+    from kiosk import app
+
+    try:
+        setup = app.load(config_file)
+    except KioskError as error:
+        return [Check("config", "fail", error.message, error.hint), *machine_checks(machine, None)]
+    found = [Check("config", "ok", f"{config_file}, digest {setup.digest}")]
+    asked: list[Callable[[], Iterator[Check]]] = [
+        lambda: plugins(setup), lambda: iter(machine_checks(machine, setup)), lambda: links(machine, setup),
+        lambda: running(setup), lambda: clock(machine, setup), lambda: disk(machine, setup), lambda: journal(setup),
+        lambda: replica(setup),
+    ]  # fmt: skip
+    for ask in asked:
+        try:
+            found += ask()
+        except (KioskError, OSError) as error:
+            found.append(
+                Check("doctor", "fail", f"a check could not be made: {error}", "run it as the kiosk's user or as root")
+            )
+    return found
+
+
+def plugins(setup: Setup) -> Iterator[Check]:
+    """Every plugin is loaded, or left out on purpose."""
+    bad = setup.plugins.quarantined
+    if not bad:
+        yield Check("plugins", "ok", f"{sum(each.status == 'loaded' for each in setup.plugins.reports)} loaded")
+    for report in bad:
+        yield Check(
+            "plugins", "fail", f"{report.name} is set aside: {report.reason}", "mend it, or name it in plugins.disabled"
+        )
+
+
+def machine_checks(machine: Machine, setup: Setup | None) -> list[Check]:
+    """What does not need a configuration: the user, programs that grab ports, the units."""
+    return [*_user(machine), *_conflicts(machine, setup), *_units(machine), *_policy(machine, setup)]
+
+
+def _user(machine: Machine) -> Iterator[Check]:
+    groups = machine.groups_of("kiosk")
+    if groups is None:
+        yield Check("groups", "skip", "there is no user kiosk: not installed as a service")
+        return
+    missing = sorted({"dialout", "input", "lp"} - groups)
+    if missing:
+        yield Check(
+            "groups", "fail", f"user kiosk is not in {', '.join(missing)}", f"usermod -aG {','.join(missing)} kiosk"
+        )
+    else:
+        yield Check("groups", "ok", "user kiosk is in dialout, input and lp")
+
+
+def _conflicts(machine: Machine, setup: Setup | None) -> Iterator[Check]:
+    usb_printer = setup is None or any(device.transport == "usb" for device in setup.devices)
+    loaded, running = machine.modules(), machine.processes()
+    if "usblp" in loaded:
+        yield Check(
+            "usblp", "fail" if usb_printer else "warn", "the kernel module usblp is loaded and claims USB printers",
+            "modprobe -r usblp; echo 'blacklist usblp' > /etc/modprobe.d/kiosk.conf",
+        )  # fmt: skip
+    else:
+        yield Check("usblp", "ok", "usblp is not loaded")
+    for name, process, why in (
+        ("modemmanager", "ModemManager", "probes serial ports with modem commands"),
+        ("brltty", "brltty", "grabs CH340 and CP210x adapters"),
+        ("cups", "cupsd", "may hold the receipt printer"),
+    ):
+        if process in running:
+            state = "warn" if process == "cupsd" else "fail"
+            yield Check(
+                name,
+                state,
+                f"{process} is running: it {why}",
+                f"systemctl disable --now {process.removesuffix('d') if process == 'cupsd' else process}",
+            )
+        else:
+            yield Check(name, "ok", f"{process} is not running")
+
+
+def _units(machine: Machine) -> Iterator[Check]:
+    if not machine.exists("/run/systemd/system"):
+        yield Check("units", "skip", "systemd does not run this machine")
+        return
+    places = ("/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
+    found = next((f"{place}/kiosk.service" for place in places if machine.exists(f"{place}/kiosk.service")), "")
+    if not found:
+        yield Check("units", "warn", "kiosk.service is not installed", "install systemd/kiosk.service, or the package")
+        return
+    missing = [line for line in ("Type=notify", "WatchdogSec=", "Restart=always") if line not in machine.text(found)]
+    if missing:
+        yield Check(
+            "units", "fail", f"{found} lacks {', '.join(missing)}", "install the unit that came with this version"
+        )
+    else:
+        yield Check("units", "ok", f"{found} with watchdog")
+
+
+def _policy(machine: Machine, setup: Setup | None) -> Iterator[Check]:
+    if not any(machine.exists(f"/usr/bin/{name}") for name in ("chromium", "chromium-browser")):
+        yield Check("policy", "skip", "Chromium is not installed")
+        return
+    text = machine.text("/etc/chromium/policies/managed/kiosk.json")
+    port = setup.config.screen.port if setup is not None else 8080
+    if not text:
+        yield Check(
+            "policy", "warn", "Chromium has no policy: its pages can go anywhere", "install systemd/browser/kiosk.json"
+        )
+    elif f":{port}" not in text:
+        yield Check(
+            "policy", "fail", f"the policy does not allow port {port} of the screen", "set screen.port or the policy"
+        )
+    else:
+        yield Check("policy", "ok", f"Chromium may open port {port} only")
+
+
+def links(machine: Machine, setup: Setup) -> Iterator[Check]:
+    """Every configured port is there and may be opened."""
+    if not setup.devices:
+        yield Check(
+            "ports", "fail", "no device is configured", "add [[device]] sections; kiosk devices --map shows the ports"
+        )
+    for device in setup.devices:
+        port = str(device.line.get("port", ""))
+        if not port.startswith("/"):
+            yield Check("ports", "skip", f"{device.name}: {port or 'no path'} is found when it is opened")
+        elif not machine.exists(port):
+            yield Check(
+                "ports",
+                "fail",
+                f"{device.name}: {port} does not exist",
+                "plug it in, or mend its udev link: kiosk devices --map",
+            )
+        elif not os.access(machine.root / port.lstrip("/"), os.R_OK | os.W_OK):
+            yield Check(
+                "ports",
+                "fail",
+                f"{device.name}: {port} may not be opened by this user",
+                "udevadm trigger, or run as the kiosk's user",
+            )
+        else:
+            stays = any(part in port for part in ("/by-id/", "/by-path/", "/dev/kiosk/")) or "/tty" not in port
+            told = f"{device.name}: {port}"
+            if stays:
+                yield Check("ports", "ok", told)
+            else:
+                yield Check(
+                    "ports", "warn", f"{told} can change places at a reboot", "use a link below /dev/serial/by-id"
+                )
+
+
+def running(setup: Setup) -> Iterator[Check]:
+    """The running kiosk answers, and so do its devices."""
+    from kiosk.core.control import call
+
+    try:
+        told = call(setup.control_path, "status", patience_s=3)
+        found: list[dict[str, Any]] = call(setup.control_path, "devices", patience_s=3)["devices"]
+    except ControlError as error:
+        yield Check("running", "warn" if error.transient else "fail", error.message, "systemctl start kiosk")
+        yield Check("devices", "skip", "only a running kiosk can ask its devices")
+        return
+    if told["out_of_service"]:
+        yield Check(
+            "running", "fail", f"out of service: {', '.join(told['out_of_service'])}", "mend what is named below"
+        )
+    elif told["trouble"]:
+        yield Check("running", "fail", str(told["trouble"]), "see the journal check")
+    else:
+        yield Check("running", "ok", str(told["status"]))
+    for device in found:
+        page = device.get("page") or {}
+        severity = str(page.get("severity", "unknown"))
+        shown = f"{device['device']}: {page.get('state', 'unknown')}"
+        raw = f" (answer {page['raw']})" if page.get("raw") else ""
+        if device["state"] != "in_service":
+            yield Check(
+                "devices",
+                "fail",
+                f"{device['device']}: {device['state']}, {device['last_error']}",
+                f"kiosk service release {device['device']}",
+            )
+        elif severity == "ok":
+            yield Check("devices", "ok", shown + raw)
+        else:
+            state = "fail" if severity == "fault" else "warn"
+            yield Check("devices", state, f"{shown} {page.get('detail', '')}".strip() + raw, "look at the device")
+
+
+def clock(machine: Machine, setup: Setup) -> Iterator[Check]:
+    """The wall clock can be believed."""
+    from kiosk.journal.encoding import decode
+    from kiosk.journal.reader import Reader
+
+    now = time.time_ns()
+    newest = 0
+    if setup.journal_path.exists():
+        with Reader(setup.journal_path) as reader:
+            last = reader.last()
+        newest = decode(last.row).stamp.at.wall_ns if last else 0
+    if now < EARLIEST_NS:
+        yield Check(
+            "clock", "fail", "the clock stands before this software was made", "set the clock, then: kiosk clock trust"
+        )
+    elif now < newest:
+        yield Check(
+            "clock",
+            "fail",
+            f"the clock is {(newest - now) // 1_000_000_000} s behind the journal",
+            "set the clock, then: kiosk clock trust",
+        )
+    else:
+        yield Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
+    if not machine.exists("/run/systemd/system"):
+        yield Check("clock_sync", "skip", "systemd does not run this machine")
+    elif machine.exists("/run/systemd/timesync/synchronized") or "chronyd" in machine.processes():
+        yield Check("clock_sync", "ok", "the clock is kept by the network")
+    else:
+        yield Check(
+            "clock_sync",
+            "warn",
+            "nothing keeps the clock",
+            "apt install chrony; a clock chip where there is no network",
+        )
+
+
+def disk(machine: Machine, setup: Setup) -> Iterator[Check]:
+    """The disk has room and keeps what it is told."""
+    free = machine.free_bytes(setup.state)
+    told = f"{free >> 20} MiB free for {setup.state}"
+    state = "fail" if free < LEAST_FREE else "warn" if free < LOW_FREE else "ok"
+    yield Check("disk", state, told, "" if state == "ok" else "free some space; no money is taken on a full disk")
+    mount = machine.mount_of(setup.state)
+    if mount is None:
+        yield Check("filesystem", "skip", "the mounts cannot be read")
+        return
+    bad = {"nobarrier", "barrier=0", "data=writeback"} & set(mount.options)
+    live = setup.config.kiosk.realm == "live"
+    if "ro" in mount.options:
+        yield Check("filesystem", "fail", f"{mount.place} is mounted read-only", f"mount -o remount,rw {mount.place}")
+    elif bad:
+        yield Check(
+            "filesystem",
+            "fail",
+            f"{mount.place} is mounted with {', '.join(sorted(bad))}: a power cut loses facts",
+            "mend /etc/fstab",
+        )
+    elif mount.kind in ("tmpfs", "ramfs", "overlay"):
+        yield Check(
+            "filesystem",
+            "fail" if live else "warn",
+            f"{mount.place} is {mount.kind}: gone at a reboot",
+            "give the journal a disk of its own",
+        )
+    else:
+        yield Check("filesystem", "ok", f"{mount.place} is {mount.kind}")
+    if setup.state.exists():
+        mode = setup.state.stat().st_mode & 0o777
+        good = not mode & 0o077
+        yield Check(
+            "state",
+            "ok" if good else "fail",
+            f"{setup.state} has mode {mode:04o}",
+            "" if good else f"chmod 700 {setup.state}",
+        )
+
+
+def journal(setup: Setup) -> Iterator[Check]:
+    """The journal can be read, and its end is what was written."""
+    from kiosk.journal.keys import SigningKey
+    from kiosk.journal.reader import Reader
+
+    path = setup.journal_path
+    if not path.exists():
+        yield Check("journal", "skip", f"{path} does not exist yet: the first start makes it")
+        return
+    try:
+        with Reader(path) as reader:
+            last = reader.last()
+            count = sum(1 for _ in reader.read(max(0, last.seq - TAIL), last.epoch)) if last else 0
+            missing = reader.missing_guards()
+    except KioskError as error:
+        yield Check("journal", "fail", error.message, error.hint or "kiosk journal verify")
+        return
+    if last is None or missing:
+        what = "holds no fact" if last is None else f"lacks its guards {', '.join(missing)}"
+        yield Check("journal", "fail", f"{path} {what}", "kiosk journal verify; keep the file as evidence")
+    else:
+        yield Check(
+            "journal", "ok", f"{path}: the last {count} facts hold, head {last.epoch}/{last.seq}:{last.hash.hex()[:16]}"
+        )
+    try:
+        SigningKey.load(setup.key_path)
+        yield Check("key", "ok", f"{setup.key_path} is there and private")
+    except KioskError as error:
+        yield Check("key", "fail", error.message, error.hint)
+
+
+def replica(setup: Setup) -> Iterator[Check]:
+    """There are reference data, and they are not older than a service allows."""
+    from kiosk.sync.replica import Replica, data_set_of
+
+    if not setup.replica_path.exists():
+        yield Check("replica", "fail", f"{setup.replica_path} does not exist", "kiosk import citations FILE")
+        return
+    try:
+        held = Replica.open(setup.replica_path)
+    except KioskError as error:
+        yield Check("replica", "fail", error.message, error.hint)
+        return
+    try:
+        for service in setup.library.services.values():
+            found = held.dataset(data_set_of(service.id))
+            if found is None:
+                yield Check(
+                    "replica", "warn", f"{service.id}: no data", f"kiosk import invoices FILE --service {service.id}"
+                )
+                continue
+            hours = found.age_s(time.time_ns()) // 3600
+            old = bool(service.offline_hours) and hours > service.offline_hours
+            told = f"{service.id}: {found.rows} rows, {hours} h old"
+            yield Check(
+                "replica",
+                "fail" if old else "ok",
+                told,
+                "import newer data: no money is taken by old prices" if old else "",
+            )
+    finally:
+        held.close()

@@ -1,0 +1,199 @@
+"""``kiosk receipt`` and ``kiosk keys``: find a slip again, check one with the city's keys, print a copy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kiosk.cli.options import clean, config_option, json_option, tell_json
+from kiosk.cli.places import journal_of, journal_option, places
+from kiosk.errors import ReceiptError
+
+if TYPE_CHECKING:
+    from kiosk.model.facts import Committed
+
+
+@click.group()
+def receipt() -> None:
+    """Show, verify or reprint receipts."""
+
+
+def _number(asked: str) -> tuple[int, int | None, str]:
+    """Read ``412`` or ``K07-1-000412-9f3c`` as (number, epoch, check); epoch None for the newest."""
+    from kiosk.model.ids import ReceiptId
+
+    if asked.isascii() and asked.isdigit() and len(asked) <= 9:
+        return int(asked), None, ""
+    found = ReceiptId.parse(asked)
+    if found is None:
+        raise click.BadParameter(f"{asked[:60]!r} is not a receipt number", param_hint="NUMBER")
+    return found.number, found.epoch, found.check
+
+
+@receipt.command()
+@click.argument("number")
+@config_option
+@journal_option
+@json_option
+def show(number: str, config_file: Path, journal_file: Path | None, as_json: bool) -> None:
+    """Show the slip NUMBER (412, or the whole K07-1-000412-9f3c) as the journal tells it."""
+    import msgspec
+
+    from kiosk.journal.receipt_seal import describe, receipt_id
+    from kiosk.model.facts import ReceiptIssued
+    from kiosk.model.money import Money
+
+    path = journal_of(config_file, journal_file)
+    wanted, epoch, check = _number(number)
+    committed, copies = _find(path, wanted, epoch)
+    body = committed.fact.body
+    assert isinstance(body, ReceiptIssued)
+    printed = str(receipt_id(committed))
+    if check and not printed.endswith(check):
+        raise ReceiptError(
+            f"{number} is not a slip of this journal: it has {printed}", hint="compare the last four digits"
+        )
+    if as_json:
+        told = {
+            "number": printed,
+            "printed": copies,
+            **msgspec.to_builtins(describe(committed)),
+            "receipt": msgspec.to_builtins(body),
+        }
+        tell_json("kiosk-receipt-1", told)
+        return
+    click.secho(printed, bold=True)
+    click.echo(f"  {body.slip}, {committed.fact.stamp.at.iso()}, fact {committed.fact.epoch}/{committed.fact.seq}")
+    for line in body.lines:
+        click.echo(f"  {line.service} {line.number}  {line.component:<18} {Money(line.minor, body.currency)}")
+    for total in body.totals:
+        name, _, value = total.name.partition(":")
+        told_amount = (
+            f"{total.minor} x {Money(int(value), body.currency)}" if value else str(Money(total.minor, body.currency))
+        )
+        click.echo(f"  {name:<34} {told_amount}")
+    for copy in copies:
+        what = "original" if not copy["copy"] else f"copy {copy['copy']}"
+        click.echo(f"  {what}: {clean(str(copy['ended']) or 'not ended')}")
+
+
+def _find(path: Path, number: int, epoch: int | None) -> tuple[Committed, list[dict[str, Any]]]:
+    """Return the fact of a slip (the newest epoch's where none is named) and how its printing went."""
+    from kiosk.journal.reader import Reader
+    from kiosk.model.facts import PrintEnded, PrintStarted, ReceiptIssued
+
+    found: Committed | None = None
+    copies: list[dict[str, Any]] = []
+    with Reader(path) as reader:
+        for each in reader.read():
+            body = each.fact.body
+            if epoch is not None and each.fact.epoch != epoch:
+                continue
+            if isinstance(body, ReceiptIssued) and body.number == number:
+                found, copies = each, []
+            elif isinstance(body, PrintStarted) and body.number == number:
+                copies.append({"copy": body.copy, "job": body.job, "ended": ""})
+            elif isinstance(body, PrintEnded):
+                for copy in copies:
+                    if copy["job"] == body.job:
+                        copy["ended"] = body.outcome
+    if found is None:
+        raise ReceiptError(f"there is no slip {number} in {path}", hint="kiosk journal show --kind receipt_issued")
+    return found, copies
+
+
+@receipt.command()
+@click.argument("text")
+@click.option(
+    "--keys", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The keys that the city publishes."
+)
+@json_option
+def verify(text: str, keys: Path, as_json: bool) -> None:
+    """Check the TEXT of a receipt's square code ("-" reads it from standard input)."""
+    import msgspec
+
+    from kiosk.journal.receipt_seal import LONGEST, check, load_keys
+
+    line = sys.stdin.read(LONGEST + 1).strip() if text == "-" else text
+    verdict = check(line, load_keys(keys))
+    if as_json:
+        tell_json("kiosk-receipt-verify-1", msgspec.to_builtins(verdict))
+    elif verdict.receipt is None:
+        click.secho("not a receipt of any kiosk", fg="red")
+    else:
+        held = verdict.receipt
+        words = {
+            "good": "genuine: the city's kiosk issued it", "unknown_kiosk": "the city publishes no key of this kiosk",
+            "bad_signature": "FORGED or damaged: the signature is not of the city's key",
+            "revoked": "the key was revoked by the city",
+        }  # fmt: skip
+        click.secho(words.get(verdict.reason, verdict.reason), fg="green" if verdict.good else "red")
+        for name in (
+            "receipt_id",
+            "kind",
+            "issued",
+            "realm",
+            "currency",
+            "tender_minor",
+            "applied_minor",
+            "overpayment_minor",
+        ):
+            click.echo(f"  {name.removesuffix('_minor'):<12} {clean(str(getattr(held, name)))}")
+        if verdict.specimen:
+            click.secho("  a specimen: no real money", fg="yellow")
+    click.get_current_context().exit(0 if verdict.good else 1)
+
+
+@receipt.command()
+@click.argument("number")
+@config_option
+@json_option
+def reprint(number: str, config_file: Path, as_json: bool) -> None:
+    """Have the running kiosk print slip NUMBER again, marked and counted as a copy."""
+    from kiosk.core.control import call
+
+    wanted, _, _ = _number(number)
+    told = call(places(config_file).control, "reprint", {"number": wanted})
+    if as_json:
+        tell_json("kiosk-reprint-1", {"number": told["number"], "copy": told["copy"]})
+    else:
+        click.echo(f"slip {told['number']} is printed as copy {told['copy']}")
+
+
+@click.group()
+def keys() -> None:
+    """Publish the keys that receipts are checked with."""
+
+
+@keys.command()
+@config_option
+@journal_option
+@click.option("--city", required=True, help="Name of the city, as it publishes the list.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of standard output."
+)
+def publish(config_file: Path, journal_file: Path | None, city: str, out: Path | None) -> None:
+    """Write the list of public keys, one for each epoch of the journal."""
+    import msgspec
+
+    from kiosk.journal.encoding import decode
+    from kiosk.journal.reader import Reader
+    from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys
+
+    with Reader(journal_of(config_file, journal_file)) as reader:
+        newest = reader.last()
+        if newest is None:
+            raise ReceiptError("the journal is empty", hint="start the kiosk once")
+        kiosk = decode(newest.row).kiosk
+        listed = tuple(PublishedKey(kiosk, epoch, key) for epoch, key in sorted(reader.public_keys().items()))
+    text = msgspec.json.format(msgspec.json.encode(PublishedKeys(city, listed))) + b"\n"
+    if out is None:
+        sys.stdout.buffer.write(text)
+    else:
+        out.write_bytes(text)
+        click.echo(
+            f"{len(listed)} keys of {kiosk} are in {out}; hold them against the kiosk's own words before publishing"
+        )

@@ -64,6 +64,8 @@ from kiosk.plugins.devices import OpenNote
 
 #: How often a stalled item is tried again.
 RETRY_NS = 2 * NS
+#: Time that devices get to report after a start before their silence becomes a fact.
+SETTLING_NS = 15 * NS
 #: How often an idle kiosk looks whether reference data came.
 DATA_NS = 5 * NS
 #: Refused device events of one session that become facts; the rest is only counted.
@@ -132,6 +134,7 @@ class Kernel:
         self._slips: dict[int, facts.Committed] = {}
         self._data_there = parts.source is not None and parts.source.available
         self._next_data_ns = 0
+        self._settled_ns = parts.clock.now_ns() + SETTLING_NS
 
     # --- starting -----------------------------------------------------------------------------------------
 
@@ -505,7 +508,8 @@ class Kernel:
             return
         self._take(ServiceLost(reasons) if reasons else ServiceRestored(), "", 0)
         ids = tuple(reason.id for reason in reasons if reason.id != "out.starting")
-        if self.trouble is None and ids != self.books.out_of_service:
+        settled = not reasons or self.parts.clock.now_ns() >= self._settled_ns
+        if self.trouble is None and settled and ids != self.books.out_of_service:
             self._guarded(lambda: self._append((facts.ServiceChanged(ids),), "", "kiosk"))
 
     def _check_data(self) -> None:

@@ -25,7 +25,8 @@ from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.drawing import draw_line, draw_qr
 from kiosk.core.inbox import IntentPosted
-from kiosk.core.kernel import Kernel, KernelParts
+from kiosk.core.kernel import Kernel
+from kiosk.core.parts import KernelParts
 from kiosk.core.reference import ReferenceData
 from kiosk.core.replay import replay
 from kiosk.core.runner import DriverSeat

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.crash_core import EPOCH_NS, Word
-from bench.crash_world import S, Event, Scenario, World
+from bench.crash_world import Event, S, Scenario, World
 from bench.replica_data import number
 from kiosk import app
 from kiosk.model.invoice import Invoice

@@ -11,29 +11,27 @@ simply goes on waiting at the wire.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, LookUp, Order, PrintReceipt, Raise, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, LookedUp, ServiceLost, ServiceRestored
 from kiosk.checkout.intents import Intent
-from kiosk.checkout.model import Checkout, Context, Dispute
-from kiosk.checkout.settings import CheckoutSettings
+from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.states import State
 from kiosk.checkout.table import step
 from kiosk.core import lookups, recovery
-from kiosk.core.books import Books
-from kiosk.core.clock import Clock
-from kiosk.core.deviceboard import DeviceBoard
+from kiosk.core.committer import Committer
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named, nameless
-from kiosk.core.slips import SlipPrinter
+from kiosk.core.orders import Orders
+from kiosk.core.parts import KernelParts
+from kiosk.core.readiness import closed_because
 from kiosk.core.supervisor import DeviceNews
+from kiosk.core.world import context_of
 from kiosk.errors import (
     JournalError,
     JournalFull,
@@ -43,11 +41,9 @@ from kiosk.errors import (
     PolicyError,
     ReceiptError,
 )  # fmt: skip
-from kiosk.journal.keys import SigningKey
 from kiosk.journal.receipt_seal import seal
-from kiosk.journal.store import Journal
 from kiosk.model import facts
-from kiosk.model.commands import Command, Confirm, DropJob, EnableNotes, InhibitNotes, Print
+from kiosk.model.commands import DropJob
 from kiosk.model.device_events import (
     CashboxInserted,
     CashboxRemoved,
@@ -74,44 +70,6 @@ REFUSALS_RECORDED = 5
 STALLED_LIMIT = 1024
 
 
-class DevicePort(Protocol):
-    """How the kernel reaches devices: the supervisor, or a rig."""
-
-    def post(self, device: str, command: Any, generation: int | None = None) -> bool:
-        """Hand an order to a device; False where nobody is there to take it."""
-        ...
-
-
-class KernelParts(msgspec.Struct, kw_only=True):
-    """Everything a kernel is made of."""
-
-    journal: Journal
-    key: SigningKey
-    books: Books
-    clock: Clock
-    counter: CityCounter
-    settings: CheckoutSettings
-    devices: DevicePort
-    board: DeviceBoard
-    slips: SlipPrinter
-    source: lookups.InvoiceSource | None
-    digests: facts.Digests
-    languages: tuple[str, ...]
-    #: Makes the name of a session.
-    fresh_session: Callable[[], str]
-    #: Gives 32 random bytes for a driver's key exchange.
-    entropy: Callable[[], bytes] = lambda: os.urandom(32)
-    #: Told of every committed fact.
-    committed: Callable[[facts.Committed], None] = lambda fact: None
-    #: Told after every item, to publish what changed.
-    published: Callable[[], None] = lambda: None
-    #: Told before each effect, by its place within the run; a crash campaign kills here.
-    effect_taken: Callable[[AnyEffect], None] = lambda effect: None
-    #: Names of configuration parts that differ from the last run.
-    changed_parts: tuple[str, ...] = ()
-    safe_mode: bool = False
-
-
 class Kernel:
     """Owns model, books and journal; refuses to own threads, ports and pages."""
 
@@ -125,13 +83,15 @@ class Kernel:
         self.closed_by: str = ""
         self.counts: Counter[str] = Counter()
         self.last_fault = ""
-        self._accepting: tuple[Money, ...] | None = None
+        self._orders = Orders(
+            parts.devices, parts.board, self.counts, lambda event, device: self._pending.append((event, device, 0))
+        )
         self._pending: deque[tuple[Any, str, int]] = deque()
         self._stalled: deque[tuple[Any, str, int]] = deque()
         self._retry_ns: int | None = None
         self._next_watch_ns = 0
         self._refused_in: tuple[str, int] = ("", 0)
-        self._slips: dict[int, facts.Committed] = {}
+        self._committer = Committer(parts)
         self._data_there = parts.source is not None and parts.source.available
         self._next_data_ns = 0
         self._settled_ns = parts.clock.now_ns() + SETTLING_NS
@@ -249,7 +209,7 @@ class Kernel:
 
     def stop(self, reason: str) -> None:
         """Commit an orderly end.  A session in progress stays open in the journal and is resumed at the next start."""
-        self._send_accept(())
+        self._orders.accept(())
         if self.trouble is None:
             self._append((facts.Stopped(reason[:80]),), self.model.session, "kiosk")
 
@@ -324,15 +284,13 @@ class Kernel:
     def _perform(self, effect: AnyEffect, generation: int) -> None:
         match effect:
             case Order(device, command):
-                wanted = generation if isinstance(command, Confirm) and generation else None
-                self._post(device, command, wanted)
+                self._orders.send(device, command, generation)
             case AcceptNotes(values):
-                self._send_accept(values)
+                self._orders.accept(values)
             case PrintReceipt(number, copy):
                 self._print(number, copy)
             case DropPrint(job):
-                for page in self.parts.board.of_class("POSPrinter"):
-                    self._post(page.name, DropJob(job))
+                self._orders.to_printers(DropJob(job))
             case LookUp():
                 self._check_data()
                 found, fault = lookups.look_up(
@@ -345,30 +303,7 @@ class Kernel:
             case Raise(event):
                 self._pending.appendleft((event, "", 0))
 
-    def _post(self, device: str, command: Command, generation: int | None = None) -> bool:
-        taken = self.parts.devices.post(device, nameless(command), generation)
-        if not taken and not isinstance(command, Confirm | EnableNotes | InhibitNotes):
-            self.counts[f"{device}.order_lost"] += 1
-            if isinstance(command, Print):
-                refused = CommandRefused("print", "no printer driver in service", job=command.job)
-                self._pending.append((refused, device, 0))
-        return taken
-
-    def _send_accept(self, values: tuple[Money, ...], *, anew: bool = False) -> None:
-        if values == self._accepting and not anew:
-            return
-        self._accepting = values
-        for page in self.parts.board.of_class("BillAcceptor"):
-            fits = tuple(value for value in values if value in page.notes)
-            self._post(page.name, EnableNotes(fits) if fits else InhibitNotes())
-
-    @property
-    def accepting(self) -> tuple[Money, ...]:
-        """The values that acceptors were last told to take."""
-        return self._accepting or ()
-
     def _print(self, number: int, copy: int) -> None:
-        printers = self.parts.board.of_class("POSPrinter")
         job = f"slip-{number}-{copy}"
         try:
             committed = self.slip(number)
@@ -377,10 +312,12 @@ class Kernel:
             self.last_fault = str(error)
             self._pending.append((CommandRefused("print", error.message, job=job), "", 0))
             return
-        if not printers:
-            self._pending.append((CommandRefused("print", "no printer is configured", job=job), "", 0))
-            return
-        self._post(printers[0].name, Print(job, slip))
+        self._orders.printing(job, slip)
+
+    @property
+    def accepting(self) -> tuple[Money, ...]:
+        """The values that acceptors were last told to take."""
+        return self._orders.accepting
 
     def slip(self, number: int) -> facts.Committed:
         """Return a committed slip of the present epoch by its number.
@@ -388,34 +325,12 @@ class Kernel:
         Raises:
             ReceiptError: there is none.
         """
-        if number in self._slips:
-            return self._slips[number]
-        page = self.books.slips.get(number)
-        after = page.seq - 1 if page is not None else 0
-        for committed in self.parts.journal.read(after, self.books.epoch, checked=False):
-            body = committed.fact.body
-            if isinstance(body, facts.ReceiptIssued) and body.number == number:
-                self._slips[number] = committed
-                return committed
-            if page is not None:
-                break
-        raise ReceiptError(f"slip {number} of epoch {self.books.epoch} does not exist", hint="check the number")
+        return self._committer.shelf.find(number)
 
     # --- journal ------------------------------------------------------------------------------------------
 
     def _append(self, bodies: Sequence[facts.AnyBody], session: str, actor: str) -> None:
-        clock = self.parts.clock
-        stamp = facts.Stamp(
-            at=clock.instant(), business_date=clock.business_date(), actor=actor, session=session,
-            box_session=self.books.box_session, digests=self.parts.digests,
-        )  # fmt: skip
-        for committed in self.parts.journal.append(bodies, stamp):
-            self.books.apply(committed)
-            if isinstance(committed.fact.body, facts.ReceiptIssued):
-                self._slips[committed.fact.body.number] = committed
-                while len(self._slips) > 16:
-                    del self._slips[min(self._slips)]
-            self.parts.committed(committed)
+        self._committer.commit(bodies, session, actor)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -431,9 +346,8 @@ class Kernel:
         while self._pending:
             self._stall(self._pending.popleft())
         self._retry_ns = self.parts.clock.now_ns() + RETRY_NS
-        self._accepting = ()
-        for page in self.parts.board.of_class("BillAcceptor"):
-            self._post(page.name, InhibitNotes())
+        self._orders.forget_accepted()
+        self._orders.accept(())
 
     def _stall(self, item: tuple[Any, str, int]) -> None:
         event, device, _ = item
@@ -473,27 +387,15 @@ class Kernel:
                 self._guarded(lambda: self._append((body,), "", f"device:{device}"))
         page = self.parts.board.pages[device]
         if page.device_class == "BillAcceptor":
-            self._accepting = None
+            self._orders.forget_accepted()
             self._take(AcceptorChanged(), device, generation)
 
     def reasons(self) -> tuple[Text, ...]:
         """Return why no new payment can be taken now; empty in service."""
-        found: list[Text] = []
-        if self.trouble is not None:
-            found.append(text(_TROUBLE.get(type(self.trouble).__name__, "out.journal_damaged")))
-        elif self.parts.journal.low_space:
-            found.append(text("out.low_space"))
-        if self.closed_by:
-            found.append(text("out.operator"))
-        board = self.parts.board
-        if not board.acceptor_ready:
-            starting = all(page.state == "unknown" and not page.raw for page in board.of_class("BillAcceptor"))
-            found.append(text("out.starting" if starting and board.of_class("BillAcceptor") else "out.acceptor"))
-        if self.parts.settings.without_paper == "refuse" and not board.printer_ready:
-            found.append(text("out.printer"))
-        if not self._data_there:
-            found.append(text("out.no_data"))
-        return tuple(found)
+        return closed_because(
+            self.parts.board, trouble=self.trouble, low_space=self.parts.journal.low_space, closed_by=self.closed_by,
+            data_there=self._data_there, paper_needed=self.parts.settings.without_paper == "refuse",
+        )  # fmt: skip
 
     def _weigh_service(self) -> None:
         reasons = self.reasons()
@@ -523,32 +425,6 @@ class Kernel:
             body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data",))
             self._append((body,), "", "kiosk")
 
-    # --- context ------------------------------------------------------------------------------------------
-
     def context(self, device: str = "") -> Context:
         """Return the world of a step as it is now."""
-        clock, books = self.parts.clock, self.books
-        return Context(
-            now_ns=clock.now_ns(),
-            today=clock.today(),
-            fresh_session=self.parts.fresh_session(),
-            next_seq=books.seq + 1,
-            next_receipt=books.last_receipt + 1,
-            device=device,
-            known_notes=self.parts.board.known_notes,
-            acceptor_ready=self.parts.board.acceptor_ready and not self.trouble,
-            printer_ready=self.parts.board.printer_ready,
-            note_outcome=books.outcomes(),
-            disputes={page.note: Dispute(page.epoch, page.seq, page.entry) for page in books.disputes.values()},
-            counter=self.parts.counter,
-            settings=self.parts.settings,
-            languages=self.parts.languages,
-        )
-
-
-_TROUBLE = {
-    "JournalFull": "out.journal_full",
-    "JournalReadOnly": "out.journal_readonly",
-    "JournalDamaged": "out.journal_damaged",
-    "JournalLocked": "out.journal_full",
-}
+        return context_of(self.parts, device, journal_works=self.trouble is None)

@@ -1,0 +1,42 @@
+"""Why the counter is closed: everything that keeps new payments out, most serious first."""
+
+from __future__ import annotations
+
+from kiosk.core.deviceboard import DeviceBoard
+from kiosk.errors import JournalError
+from kiosk.model.texts import Text, text
+
+_TROUBLE = {
+    "JournalFull": "out.journal_full",
+    "JournalReadOnly": "out.journal_readonly",
+    "JournalDamaged": "out.journal_damaged",
+    "JournalLocked": "out.journal_full",
+}
+
+
+def closed_because(
+    board: DeviceBoard,
+    *,
+    trouble: JournalError | None,
+    low_space: bool,
+    closed_by: str,
+    data_there: bool,
+    paper_needed: bool,
+) -> tuple[Text, ...]:
+    """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes."""
+    found: list[Text] = []
+    if trouble is not None:
+        found.append(text(_TROUBLE.get(type(trouble).__name__, "out.journal_damaged")))
+    elif low_space:
+        found.append(text("out.low_space"))
+    if closed_by:
+        found.append(text("out.operator"))
+    if not board.acceptor_ready:
+        acceptors = board.of_class("BillAcceptor")
+        starting = bool(acceptors) and all(page.state == "unknown" and not page.raw for page in acceptors)
+        found.append(text("out.starting" if starting else "out.acceptor"))
+    if paper_needed and not board.printer_ready:
+        found.append(text("out.printer"))
+    if not data_there:
+        found.append(text("out.no_data"))
+    return tuple(found)

@@ -373,4 +373,3 @@ def finish_resuming(model: Checkout, event: intents.Finish | intents.Cancel, ctx
     if model.own_flight is not None:
         return change(model, wrap_up="citizen"), []
     return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
-

@@ -48,4 +48,3 @@ WITHOUT_DEADLINE = {
     State.OUT_OF_SERVICE: "waits for health; no session is open",
     State.SETTLING: "left within the same step by the internal event Settle",
 }
-

@@ -130,7 +130,12 @@ def settling(model: Checkout, ctx: Context, by: str) -> Outcome:
 
 
 def with_slip(
-    model: Checkout, ctx: Context, body: facts.ReceiptIssued, *, session: str, before: tuple[facts.AnyBody, ...],
+    model: Checkout,
+    ctx: Context,
+    body: facts.ReceiptIssued,
+    *,
+    session: str,
+    before: tuple[facts.AnyBody, ...],
     printed: bool = True,
 ) -> Outcome:
     """Commit facts together with the slip that tells of them, then queue the slip.

@@ -63,7 +63,8 @@ ENDS = (S.SETTLING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
 
 # People before any money.
 _rows((S.IDLE, S.THANKING), i.Begin, screen.begin, S.ENTERING, S.OUT_OF_SERVICE)
-_rows([s for s in ALL if s is not S.SETTLING], i.ChooseLanguage, screen.choose_language, S.ENTERING)
+_rows((S.IDLE,), i.ChooseLanguage, screen.choose_language, S.ENTERING)
+_rows([s for s in ALL if s not in (S.IDLE, S.SETTLING)], i.ChooseLanguage, screen.choose_language)
 _rows((S.ENTERING, S.NOTICE, S.REVIEWING, S.IDLE), i.EnterNumber, screen.look_up_typed, S.LOOKING_UP)
 _rows(SCANNING, d.Scanned, screen.look_up_scan, S.LOOKING_UP, S.OUT_OF_SERVICE)
 _rows(SCANNING, d.ScanRefused, screen.scan_refused, S.NOTICE, S.OUT_OF_SERVICE)

@@ -76,6 +76,16 @@ def test_the_pay_screen_shows_due_inserted_and_remaining(name: str, desk: FakeDe
     assert f"${picture.inserted.minor // 100}.00" in amounts
 
 
+def test_a_rule_behind_several_lines_is_cited_once(desk: FakeDesk, client: TestClient) -> None:
+    lines = tuple(msgspec.structs.replace(line, citation="Example City Code 33-46") for line in CITATION.lines)
+    desk.show(PICTURES["reviewing"], cart=(msgspec.structs.replace(CITATION, lines=lines),))
+    assert client.get("/").text.count("Example City Code 33-46") == 1
+    desk.show(PICTURES["reviewing"])
+    page = client.get("/").text
+    assert "Example City Code 10-4-2" in page
+    assert "Example City Code 10-4-9" in page
+
+
 def test_outside_live_every_screen_says_specimen(desk: FakeDesk, client: TestClient) -> None:
     for realm in ("demo", "training"):
         for picture in PICTURES.values():

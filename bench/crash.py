@@ -34,6 +34,7 @@ POSITIONS = 100
 TWICE = 5
 Task = tuple[str, int, tuple[Plan, ...]]
 
+
 def tasks(names: list[str], seed: int, measured: dict[str, Outcome]) -> Iterator[Task]:
     """Yield every run of the campaign: scenario, its seed, and where the lives of the core end."""
     chance = random.Random(seed)
@@ -44,7 +45,11 @@ def tasks(names: list[str], seed: int, measured: dict[str, Outcome]) -> Iterator
         for plan in plans:
             lives = (plan,)
             if chance.randrange(TWICE) == 0:
-                again = Plan(effect=chance.randrange(1, 12)) if chance.random() < 0.5 else Plan(byte=chance.randrange(1, 400))
+                again = (
+                    Plan(effect=chance.randrange(1, 12))
+                    if chance.random() < 0.5
+                    else Plan(byte=chance.randrange(1, 400))
+                )
                 lives = (plan, again)
             yield name, chance.randrange(1 << 30), lives
 
@@ -77,7 +82,12 @@ def campaign(
                 print(f"{done} of {len(planned)} runs, {bad} with differences", file=sys.stderr, flush=True)
     told = crash_real.campaign(real, seed, quiet=quiet) if real else {"runs": 0, "differences": 0, "differing": []}
     differing = [
-        {"scenario": task[0], "seed": task[1], "plans": [[p.effect, p.byte] for p in task[2]], "why": outcome.differences[:3]}
+        {
+            "scenario": task[0],
+            "seed": task[1],
+            "plans": [[p.effect, p.byte] for p in task[2]],
+            "why": outcome.differences[:3],
+        }
         for task, outcome in outcomes
         if outcome.differences
     ]

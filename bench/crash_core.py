@@ -267,7 +267,7 @@ class CoreUnderTest:
         body = {
             "screen": str(model.state), "session": model.session, "step": model.step,
             "remaining": model.remaining_minor, "credited": model.credited_minor, "flight": model.flight is not None,
-            "jobs": [job.state for job in model.jobs], "due": min((each for each in wanted if each is not None), default=0),
+            "jobs": [job.state for job in model.jobs], "due": min((each for each in wanted if each), default=0),
             "effects": self._effects, "bytes": self._bytes, "trouble": str(self.kernel.trouble or ""),
         }  # fmt: skip
         send(self._line, Word("idle", self._now, body=body))

@@ -56,7 +56,15 @@ def make_city(room: Path) -> tuple[app.Setup, Path]:
     replica = room / "sync.db"
     today = dt.datetime.fromtimestamp(EPOCH_NS // S, dt.UTC).date()
     citations = [
-        Invoice(service="parking_citation", number=each, currency="USD", amount_minor=None, issued=today, code="01", offence=3)
+        Invoice(
+            service="parking_citation",
+            number=each,
+            currency="USD",
+            amount_minor=None,
+            issued=today,
+            code="01",
+            offence=3,
+        )
         for each in (CITATION, SECOND_CITATION)
     ]
     bill = Invoice(

@@ -121,7 +121,7 @@ class World:
             try:
                 CoreUnderTest(theirs, self.setup, self.state, self.replica, plan, self.now).serve()
                 code = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001  a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
             finally:
                 os._exit(code)
@@ -335,7 +335,11 @@ class World:
         self.touch(intents.KeepPaying() if self.scenario.keep_paying and self.wallet else intents.Finish())
 
     def _at_rest(self) -> bool:
-        due = [e for e in self.scenario.events if e.name not in self.happened and (self.kills == 0 or e.after in self.happened)]
+        due = [
+            e
+            for e in self.scenario.events
+            if e.name not in self.happened and (self.kills == 0 or e.after in self.happened)
+        ]
         if due:
             return False
         quiet = self.acceptor.inside is None or not self.acceptor.powered

@@ -59,7 +59,7 @@ def more_time(seconds: int) -> bool:
 
 
 def watchdog_interval_ns() -> int | None:
-    """How often the service manager expects `watchdog()`, in nanoseconds; None when no watchdog is set for this process.
+    """How often the service manager expects `watchdog()`, in nanoseconds; None when this process has no watchdog.
 
     `WATCHDOG_PID` guards against a child that inherited its parent's environment (sd_watchdog_enabled(3)).
     """

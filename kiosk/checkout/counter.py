@@ -65,6 +65,12 @@ class CityCounter:
         rules = self._rules(items, items[0].quote.priced_on)
         return notes_allowed(rules, known, due_minor=due_minor, inserted_minor=inserted_minor, with_question=True)
 
+    def notes_ever(self, known: tuple[Money, ...], on: dt.date) -> tuple[Money, ...]:
+        """Which values this counter takes at all, for the attract screen."""
+        rules = self.library.cash_rules_on(self.currency, on)
+        cap = rules.session_cap_minor
+        return notes_allowed(rules, known, due_minor=cap, inserted_minor=0)
+
     def excess_possible(self, items: tuple[CartItem, ...]) -> bool:
         """Tell whether a note above what remains due can be kept at all."""
         return bool(items) and self._rules(items, items[0].quote.priced_on).excess_at_most_minor > 0

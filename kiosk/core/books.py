@@ -6,6 +6,8 @@ books (a checkpoint of them is a cache that is never trusted by `journal verify`
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from kiosk.model import facts
@@ -118,7 +120,7 @@ class Books(msgspec.Struct, kw_only=True):
         fact = committed.fact
         self.epoch, self.seq, self.head = fact.epoch, fact.seq, committed.hash.hex()
         self.last_wall_ns = fact.stamp.at.wall_ns
-        call = _APPLY.get(type(fact.body))
+        call: Any = _APPLY.get(type(fact.body))
         if call is not None:
             call(self, fact, fact.body)
 

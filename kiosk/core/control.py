@@ -54,14 +54,18 @@ class ControlServer:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if len(os.fsencode(self.path)) > 100:
-            raise ControlError(f"the control socket's path {self.path} is too long", hint="use a shorter runtime directory")
+            raise ControlError(
+                f"the control socket's path {self.path} is too long", hint="use a shorter runtime directory"
+            )
         if self.path.exists():
             try:
                 call(self.path, "status", patience_s=1)
             except ControlError:
                 self.path.unlink(missing_ok=True)
             else:
-                raise ControlError(f"another kiosk answers on {self.path}", hint="stop it, or use another runtime directory")
+                raise ControlError(
+                    f"another kiosk answers on {self.path}", hint="stop it, or use another runtime directory"
+                )
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             self._socket.bind(str(self.path))
@@ -108,7 +112,11 @@ class ControlServer:
         except (msgspec.DecodeError, ControlError) as error:
             return {"ok": False, "error": f"the request cannot be read: {error}"[:300], "hint": "send one JSON object"}
         if request.verb not in READ_ONLY and uid not in (0, os.getuid()):
-            return {"ok": False, "error": f"user {uid} may not {request.verb[:40]!r}", "hint": "use the service's user or root"}
+            return {
+                "ok": False,
+                "error": f"user {uid} may not {request.verb[:40]!r}",
+                "hint": "use the service's user or root",
+            }
         answers: queue.Queue[dict[str, Any]] = queue.Queue(1)
         if not self._post(ControlPosted(request.verb, request.arguments, uid, answers.put_nowait)):
             return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
@@ -144,7 +152,9 @@ def read_line(connection: socket.socket) -> bytes:
     return held
 
 
-def call(path: Path, verb: str, arguments: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+def call(
+    path: Path, verb: str, arguments: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
     """Ask a running kiosk and return its answer.
 
     Raises:
@@ -158,7 +168,8 @@ def call(path: Path, verb: str, arguments: dict[str, Any] | None = None, *, pati
         except OSError as error:
             raise ControlError(
                 f"no kiosk answers on {path}: {error.strerror or error}",
-                hint="start it, or name its runtime directory", transient=True,
+                hint="start it, or name its runtime directory",
+                transient=True,
             ) from error
         answer = msgspec.json.decode(read_line(connection), type=dict[str, Any])
     if not answer.get("ok"):

@@ -25,13 +25,15 @@ from kiosk.checkout.states import State
 from kiosk.checkout.table import step
 from kiosk.core import lookups, recovery
 from kiosk.core.committer import Committer
+from kiosk.core.datawatch import DataWatch
 from kiosk.core.inbox import IntentPosted
-from kiosk.core.naming import named, nameless
+from kiosk.core.naming import named
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
 from kiosk.core.readiness import closed_because
+from kiosk.core.stall import Stall, Waiting
 from kiosk.core.supervisor import DeviceNews
-from kiosk.core.world import context_of
+from kiosk.core.world import context_of, memory_of
 from kiosk.errors import (
     JournalError,
     JournalFull,
@@ -66,8 +68,6 @@ SETTLING_NS = 15 * NS
 DATA_NS = 5 * NS
 #: Refused device events of one session that become facts; the rest is only counted.
 REFUSALS_RECORDED = 5
-#: Device events kept while the journal takes nothing.
-STALLED_LIMIT = 1024
 
 
 class Kernel:
@@ -86,13 +86,13 @@ class Kernel:
         self._orders = Orders(
             parts.devices, parts.board, self.counts, lambda event, device: self._pending.append((event, device, 0))
         )
-        self._pending: deque[tuple[Any, str, int]] = deque()
-        self._stalled: deque[tuple[Any, str, int]] = deque()
+        self._pending: deque[Waiting] = deque()
+        self._stall = Stall(self.counts)
         self._retry_ns: int | None = None
         self._next_watch_ns = 0
         self._refused_in: tuple[str, int] = ("", 0)
         self._committer = Committer(parts)
-        self._data_there = parts.source is not None and parts.source.available
+        self._data = DataWatch(parts, self._append)
         self._next_data_ns = 0
         self._settled_ns = parts.clock.now_ns() + SETTLING_NS
 
@@ -127,15 +127,7 @@ class Kernel:
 
     def memory(self, device: str) -> tuple[dict[str, str], OpenNote | None, bytes]:
         """Return what a driver must know of the past: marks, the note whose end the journal does not know, entropy."""
-        marks = {"note_serial": str(self.books.note_serials.get(device, 0))}
-        if device in self.books.device_marks:
-            marks["device_mark"] = self.books.device_marks[device]
-        flight = self.model.flight
-        if flight is not None and flight.note.device == device:
-            # In escrow there is no fact of it yet, but its serial is taken.
-            marks["note_serial"] = str(max(flight.note.serial, int(marks["note_serial"])))
-        found = self.books.open_note(device)
-        return marks, nameless(OpenNote(*found)) if found is not None else None, self.parts.entropy()
+        return memory_of(self.parts, device, self.model.flight)
 
     # --- items --------------------------------------------------------------------------------------------
 
@@ -179,9 +171,13 @@ class Kernel:
             jump = self.parts.clock.watch()
             if jump and self.trouble is None:
                 self._guarded(lambda: self._append((facts.ClockJumped(jump, "while running"),), "", "kiosk"))
-        if now >= self._next_data_ns and self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None:
+        if (
+            now >= self._next_data_ns
+            and self.model.state in (State.IDLE, State.OUT_OF_SERVICE)
+            and self.trouble is None
+        ):
             self._next_data_ns = now + DATA_NS
-            self._guarded(self._check_data)
+            self._guarded(self._data.look)
         deadline = self.model.deadline_ns
         if deadline is not None and now >= deadline and self.trouble is None:
             self.model = msgspec.structs.replace(self.model, deadline_ns=None)
@@ -201,6 +197,12 @@ class Kernel:
         """Return the present state's deadline or the retry's, without the clock watch; for a virtual clock."""
         wanted = [each for each in (self.model.deadline_ns, self._retry_ns) if each is not None]
         return min(wanted) if wanted else None
+
+    def look_for_data(self) -> None:
+        """Notice reference data that came, went or changed."""
+        if self.trouble is None:
+            self._guarded(self._data.look)
+        self._finish_item()
 
     def close_counter(self, by: str) -> None:
         """Take the kiosk out of service for new payments ("" opens it again)."""
@@ -229,7 +231,7 @@ class Kernel:
         while self._pending:
             item = self._pending.popleft()
             if self.trouble is not None:
-                self._stall(item)
+                self._stall.keep(item)
                 continue
             try:
                 self._step(*item)
@@ -292,7 +294,7 @@ class Kernel:
             case DropPrint(job):
                 self._orders.to_printers(DropJob(job))
             case LookUp():
-                self._check_data()
+                self._data.look()
                 found, fault = lookups.look_up(
                     effect, self.parts.counter, self.parts.source, self.books, self.parts.clock.today()
                 )
@@ -338,37 +340,26 @@ class Kernel:
         except JournalError as error:
             self._in_trouble(error, None)
 
-    def _in_trouble(self, error: JournalError, item: tuple[Any, str, int] | None) -> None:
+    def _in_trouble(self, error: JournalError, item: Waiting | None) -> None:
         self.trouble = error
         self.last_fault = str(error)
-        if item is not None:
-            self._stalled.appendleft(item)
-        while self._pending:
-            self._stall(self._pending.popleft())
+        for each in ([item] if item is not None else []) + list(self._pending):
+            self._stall.keep(each)
+        self._pending.clear()
         self._retry_ns = self.parts.clock.now_ns() + RETRY_NS
         self._orders.forget_accepted()
         self._orders.accept(())
 
-    def _stall(self, item: tuple[Any, str, int]) -> None:
-        event, device, _ = item
-        if not device and isinstance(event, DeadlinePassed):
-            return
-        if len(self._stalled) < STALLED_LIMIT:
-            self._stalled.append(item)
-        else:
-            self.counts["stalled.dropped"] += 1
-
     def _try_stalled(self) -> None:
         """Try the kept items again; a journal that refuses everything for good stays refused until a restart."""
-        if not isinstance(self.trouble, JournalFull | JournalLocked):
-            self._retry_ns = None
-            return
-        self.trouble, self._retry_ns = None, None
-        kept, self._stalled = self._stalled, deque()
-        self._pending.extend(kept)
-        self._drain()
-        if self.trouble is None and not kept:
-            self._guarded(lambda: self._append((facts.ServiceChanged(()),), "", "kiosk"))
+        self._retry_ns = None
+        if isinstance(self.trouble, JournalFull | JournalLocked):
+            self.trouble = None
+            kept = self._stall.take()
+            self._pending.extend(kept)
+            self._drain()
+            if self.trouble is None and not kept:
+                self._guarded(lambda: self._append((facts.ServiceChanged(()),), "", "kiosk"))
 
     # --- devices and service ------------------------------------------------------------------------------
 
@@ -376,9 +367,7 @@ class Kernel:
         if isinstance(event, Identified):
             known = (event.model, event.firmware, event.serial)
             if self.trouble is None and self.books.identities.get(device) != known:
-                self._guarded(
-                    lambda: self._append((facts.DeviceIdentified(device, *known),), "", f"device:{device}")
-                )
+                self._guarded(lambda: self._append((facts.DeviceIdentified(device, *known),), "", f"device:{device}"))
             return
         if isinstance(event, DeviceState):
             self.counts[f"{device}.was_{event.severity}"] += 1
@@ -394,7 +383,7 @@ class Kernel:
         """Return why no new payment can be taken now; empty in service."""
         return closed_because(
             self.parts.board, trouble=self.trouble, low_space=self.parts.journal.low_space, closed_by=self.closed_by,
-            data_there=self._data_there, paper_needed=self.parts.settings.without_paper == "refuse",
+            data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
         )  # fmt: skip
 
     def _weigh_service(self) -> None:
@@ -413,17 +402,6 @@ class Kernel:
         settled = not reasons or self.parts.clock.now_ns() >= self._settled_ns
         if self.trouble is None and settled and ids != self.books.out_of_service:
             self._guarded(lambda: self._append((facts.ServiceChanged(ids),), "", "kiosk"))
-
-    def _check_data(self) -> None:
-        """Notice data sets that came, went or changed; a change is a fact before anything is priced with it."""
-        source = self.parts.source
-        self._data_there = source is not None and source.available
-        digest = source.digest() if source is not None and self._data_there else ""
-        old = self.parts.digests
-        if digest and digest != old.data and self.trouble is None:
-            self.parts.digests = facts.Digests(old.software, old.configuration, digest)
-            body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data",))
-            self._append((body,), "", "kiosk")
 
     def context(self, device: str = "") -> Context:
         """Return the world of a step as it is now."""

@@ -18,7 +18,11 @@ class Orders:
     """Owns what the acceptors were last told; refuses to decide anything."""
 
     def __init__(
-        self, devices: DevicePort, board: DeviceBoard, counts: Counter[str], refused: Callable[[CommandRefused, str], None]
+        self,
+        devices: DevicePort,
+        board: DeviceBoard,
+        counts: Counter[str],
+        refused: Callable[[CommandRefused, str], None],
     ) -> None:
         """`refused` takes the event of an order that nobody took, and the device's name."""
         self._devices = devices

@@ -42,9 +42,9 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
             ours = session is not None and page.session == session.session
             flight = Flight(note, value, "stacking" if page.outcome == "intended" else "returning", ours)
     # Jobs of which bytes may have left: their end is unknown for ever; a person may ask for a copy.
-    for number, page in sorted(books.slips.items()):
-        if page.printing == "printing":
-            body = facts.PrintEnded(number, job_name(ctx, number, page.copy), page.copy, "unknown", "power cut")
+    for number, slip in sorted(books.slips.items()):
+        if slip.printing == "printing":
+            body = facts.PrintEnded(number, job_name(ctx, number, slip.copy), slip.copy, "unknown", "power cut")
             commits.append(((body,), ""))
     if session is not None and not session.credited and (flight is None or not flight.ours):
         commits.append(((facts.SessionClosed("interrupted"),), session.session))

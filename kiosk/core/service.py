@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 from kiosk import notify
-from kiosk.checkout.events import ReprintAsked
 from kiosk.checkout.intents import AnyIntent
 from kiosk.checkout.states import State
 from kiosk.core import view
@@ -24,7 +23,9 @@ from kiosk.core.inbox import INBOX_LIMIT, ControlPosted, IntentPosted, Item, Sto
 from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import DeviceNews, Supervisor
-from kiosk.errors import DriverError, JournalError, KioskError, ReceiptError
+from kiosk.core.verbs import answer
+from kiosk.errors import JournalError, KioskError
+from kiosk.model.device_events import DeviceState
 from kiosk.model.instant import NS
 
 #: How often the watchdog is fed at most, and how old a worker's heartbeat may be.
@@ -115,7 +116,9 @@ class Core:
         while not self._up.wait(0.2) and not self.ended.is_set():
             waited += 0.2
             if waited >= patience_s:
-                raise KioskError("the kernel did not come up in time", hint="see the log; the journal may be very large")
+                raise KioskError(
+                    "the kernel did not come up in time", hint="see the log; the journal may be very large"
+                )
         if self.fault is not None:
             raise self.fault
 
@@ -134,7 +137,7 @@ class Core:
             self._ready()
             while self._turn():
                 pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  kept in `fault`; the process ends with it
             # A fault in a rule or in the kernel itself: nothing more may be believed of this run.  The process
             # ends with it, the service manager starts a new one, and that one resolves open notes from the wire.
             self.fault = error
@@ -146,45 +149,44 @@ class Core:
             self.ended.set()
 
     def _turn(self) -> bool:
-        assert self.kernel is not None and self.supervisor is not None
-        clock = self.kernel.parts.clock
-        again = self.supervisor.tend()
+        kernel, supervisor = self.running_kernel, self.running_supervisor
+        clock = kernel.parts.clock
+        again = supervisor.tend()
         now = clock.now_ns()
-        wait_ns = max(0, min(self.kernel.due(), again, now + NS) - now)
+        wait_ns = max(0, min(kernel.due(), again, now + NS) - now)
         try:
             item = self._inbox.get(timeout=wait_ns / NS) if wait_ns else self._inbox.get_nowait()
         except queue.Empty:
             item = None
         if isinstance(item, Stop):
             self._checkpoint()
-            self.kernel.stop(item.reason)
+            kernel.stop(item.reason)
             notify.stopping()
             return False
         if item is not None:
             self._busy_ns = clock.now_ns()
             self._handle(item)
-        if clock.now_ns() >= self.kernel.due():
-            self.kernel.tick()
+        if clock.now_ns() >= kernel.due():
+            kernel.tick()
         self._look_after()
         return True
 
     def _handle(self, item: Item) -> None:
-        assert self.kernel is not None and self.supervisor is not None
+        kernel = self.running_kernel
         if isinstance(item, DeviceNews):
-            if self.supervisor.is_current(item) or item.event.__class__.__name__ == "DeviceState":
-                self.kernel.handle_news(item)
+            if self.running_supervisor.is_current(item) or isinstance(item.event, DeviceState):
+                kernel.handle_news(item)
         elif isinstance(item, IntentPosted):
-            if not self.kernel.handle_intent(item):
+            if not kernel.handle_intent(item):
                 self.publish(force=True)
         elif isinstance(item, ControlPosted):
-            item.reply(self._control(item))
+            item.reply(answer(self, item))
 
     # --- pictures, watchdog, tidying ----------------------------------------------------------------------
 
     def publish(self, force: bool = False) -> None:
         """Put up a new snapshot if anything that it shows has changed."""
-        assert self.kernel is not None
-        kernel = self.kernel
+        kernel = self.running_kernel
         board = kernel.parts.board
         seen = (kernel.model, board.known_notes, board.acceptor_ready, board.printer_ready, kernel.parts.clock.unsure)
         if seen == self._published and not force:
@@ -196,27 +198,30 @@ class Core:
 
     def publish_health(self) -> None:
         """Put up a new health picture."""
-        assert self.kernel is not None and self.supervisor is not None
         self.board.publish_health(
-            view.health(self.kernel, lines=self.supervisor.status(), plugins=self.plugins, started=self._started)
+            view.health(
+                self.running_kernel,
+                lines=self.running_supervisor.status(),
+                plugins=self.plugins,
+                started=self._started,
+            )
         )
 
     def _ready(self) -> None:
         self.publish(force=True)
         self.publish_health()
         self._up.set()
-        notify.ready(self._status_words())
+        notify.ready(self.status_words())
 
     def _look_after(self) -> None:
-        assert self.kernel is not None and self.supervisor is not None
-        kernel = self.kernel
+        kernel = self.running_kernel
         now = kernel.parts.clock.now_ns()
         if now - self._health_ns >= HEALTH_NS:
             self._health_ns = now
             self.publish_health()
-        if now - self._fed_ns >= FEED_NS and self.supervisor.all_ticked(now - WORKER_NS):
+        if now - self._fed_ns >= FEED_NS and self.running_supervisor.all_ticked(now - WORKER_NS):
             self._fed_ns = now
-            words = self._status_words()
+            words = self.status_words()
             notify.watchdog()
             if words != self._status:
                 self._status = words
@@ -227,132 +232,52 @@ class Core:
 
     def _tidy(self) -> None:
         """Use a quiet moment: move the journal's WAL, give the ballast back, keep a checkpoint of the books."""
-        assert self.kernel is not None
-        if self.kernel.trouble is not None:
+        if self.running_kernel.trouble is not None:
             return
-        journal = self.kernel.parts.journal
+        journal = self.running_kernel.parts.journal
         try:
             journal.tidy()
             if journal.low_space:
                 journal.restore_ballast()
-            if self.kernel.books.seq - self._checkpoint_seq >= CHECKPOINT_FACTS:
+            if self.running_kernel.books.seq - self._checkpoint_seq >= CHECKPOINT_FACTS:
                 self._checkpoint()
         except JournalError as error:
-            self.kernel.last_fault = str(error)
+            self.running_kernel.last_fault = str(error)
 
     def _checkpoint(self) -> None:
         from kiosk.core.replay import save
 
-        assert self.kernel is not None
-        if self.kernel.trouble is None and self.kernel.books.seq != self._checkpoint_seq:
-            save(self.kernel.parts.journal, self.kernel.books)
-            self._checkpoint_seq = self.kernel.books.seq
+        if self.running_kernel.trouble is None and self.running_kernel.books.seq != self._checkpoint_seq:
+            save(self.running_kernel.parts.journal, self.running_kernel.books)
+            self._checkpoint_seq = self.running_kernel.books.seq
 
-    def _status_words(self) -> str:
-        assert self.kernel is not None
-        kernel = self.kernel
+    def stop_soon(self, reason: str) -> None:
+        """Queue the orderly end; returns at once."""
+        self._inbox.put_nowait(Stop(reason))
+
+    @property
+    def screen_age_ms(self) -> int | None:
+        """Milliseconds since the page's last heartbeat; None before the first."""
+        return (time.monotonic_ns() - self._screen_seen_ns) // 1_000_000 if self._screen_seen_ns else None
+
+    def status_words(self) -> str:
+        """Return the service's state in one line for people."""
+        kernel = self.running_kernel
         reasons = ", ".join(reason.id for reason in kernel.model.out_of_service)
         state = f"out of service: {reasons}" if reasons else f"in service, {kernel.model.state}"
-        return f"{kernel.parts.journal.kiosk} {kernel.parts.journal.realm}: {state}; journal {kernel.books.epoch}/{kernel.books.seq}"
+        journal = kernel.parts.journal
+        return f"{journal.kiosk} {journal.realm}: {state}; journal {kernel.books.epoch}/{kernel.books.seq}"
 
-    # --- control ------------------------------------------------------------------------------------------
+    @property
+    def running_kernel(self) -> Kernel:
+        """The kernel, which is there from the start on."""
+        if self.kernel is None:
+            raise KioskError("the kernel is not there yet", hint="wait for READY", transient=True)
+        return self.kernel
 
-    def _control(self, request: ControlPosted) -> dict[str, Any]:
-        verbs: dict[str, Callable[[ControlPosted], dict[str, Any]]] = {
-            "status": self._say_status, "health": self._say_health, "devices": self._say_devices,
-            "reprint": self._do_reprint, "release": self._do_release, "close": self._do_close,
-            "open": self._do_open, "trust-clock": self._do_trust, "stop": self._do_stop,
-            "reload-data": self._do_reload,
-        }  # fmt: skip
-        verb = verbs.get(request.verb)
-        if verb is None:
-            return {"ok": False, "error": f"there is no {request.verb[:40]!r}", "hint": f"one of {', '.join(verbs)}"}
-        try:
-            return {"ok": True, **verb(request)}
-        except KioskError as error:
-            return {"ok": False, "error": error.message, "hint": error.hint}
-
-    def _say_status(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.kernel is not None
-        kernel = self.kernel
-        return {
-            "kiosk": kernel.parts.journal.kiosk, "realm": kernel.parts.journal.realm, "state": str(kernel.model.state),
-            "epoch": kernel.books.epoch, "seq": kernel.books.seq, "head": kernel.books.head,
-            "out_of_service": [reason.id for reason in kernel.model.out_of_service],
-            "trouble": str(kernel.trouble) if kernel.trouble else "", "last_fault": kernel.last_fault,
-            "last_slip": kernel.books.last_receipt, "status": self._status_words(),
-            "screen_age_ms": (time.monotonic_ns() - self._screen_seen_ns) // 1_000_000 if self._screen_seen_ns else None,
-            "counts": dict(kernel.counts),
-        }  # fmt: skip
-
-    def _say_health(self, request: ControlPosted) -> dict[str, Any]:
-        import msgspec
-
-        self.publish_health()
-        return {"health": msgspec.to_builtins(self.board.health())}
-
-    def _say_devices(self, request: ControlPosted) -> dict[str, Any]:
-        import msgspec
-
-        assert self.kernel is not None and self.supervisor is not None
-        pages = {name: msgspec.to_builtins(page) for name, page in self.kernel.parts.board.pages.items()}
-        return {"devices": [msgspec.to_builtins(line) | {"page": pages.get(line.device)} for line in self.supervisor.status()]}
-
-    def _do_reprint(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.kernel is not None
-        number = request.arguments.get("number")
-        if type(number) is not int:
-            raise ReceiptError("a reprint needs the number of a slip", hint="the six digits in its middle")
-        self.kernel.slip(number)
-        copy = self._next_copy(number)
-        self.kernel.handle_event(ReprintAsked(number, copy))
-        return {"number": number, "copy": copy}
-
-    def _next_copy(self, number: int) -> int:
-        """Count the copies that were started so far; the original is copy 0."""
-        from kiosk.model.facts import PrintStarted
-
-        assert self.kernel is not None
-        page = self.kernel.books.slips.get(number)
-        if page is not None:
-            return max(1, page.copy + 1)
-        started = [
-            committed.fact.body.copy
-            for committed in self.kernel.parts.journal.read(0, self.kernel.books.epoch, checked=False)
-            if isinstance(committed.fact.body, PrintStarted) and committed.fact.body.number == number
-        ]
-        return max(1, max(started, default=0) + 1)
-
-    def _do_release(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.supervisor is not None
-        device = request.arguments.get("device")
-        if type(device) is not str:
-            raise DriverError("a release needs the name of a device", hint="see `kiosk devices`")
-        self.supervisor.release(device)
-        return {"device": device}
-
-    def _do_close(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.kernel is not None
-        self.kernel.close_counter(f"admin:{request.uid}")
-        return {}
-
-    def _do_open(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.kernel is not None
-        self.kernel.close_counter("")
-        return {}
-
-    def _do_trust(self, request: ControlPosted) -> dict[str, Any]:
-        assert self.kernel is not None
-        self.kernel.parts.clock.trust()
-        self.publish(force=True)
-        return {}
-
-    def _do_reload(self, request: ControlPosted) -> dict[str, Any]:
-        """Nothing to do: the replica is read anew at every look-up; tells the data's age."""
-        assert self.kernel is not None
-        self.publish(force=True)
-        return {"data_as_of": self.board.snapshot().data_as_of if self.board.snapshot() else ""}  # type: ignore[union-attr]
-
-    def _do_stop(self, request: ControlPosted) -> dict[str, Any]:
-        self._inbox.put_nowait(Stop(f"asked by user {request.uid}"))
-        return {}
+    @property
+    def running_supervisor(self) -> Supervisor:
+        """The supervisor, which is there from the start on."""
+        if self.supervisor is None:
+            raise KioskError("the supervisor is not there yet", hint="wait for READY", transient=True)
+        return self.supervisor

@@ -71,7 +71,7 @@ def _notes(kernel: Kernel) -> tuple[Money, ...]:
         return wanted_notes(model, kernel.context())
     if model.cart and parts.board.acceptor_ready:
         return parts.counter.notes_allowed(model.cart, parts.board.known_notes, 0, model.due_minor)
-    return parts.board.known_notes
+    return parts.counter.notes_ever(parts.board.known_notes, parts.clock.today())
 
 
 def _conditions(kernel: Kernel, no_paper: bool) -> tuple[Text, ...]:

@@ -1,9 +1,11 @@
-"""The world of one step of the checkout, gathered from clock, books and devices."""
+"""What the kernel lends: the world of one step to the checkout, the past to a driver that starts."""
 
 from __future__ import annotations
 
-from kiosk.checkout.model import Context, Dispute
+from kiosk.checkout.model import Context, Dispute, Flight
+from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
+from kiosk.plugins.devices import OpenNote
 
 
 def context_of(parts: KernelParts, device: str, *, journal_works: bool) -> Context:
@@ -25,3 +27,15 @@ def context_of(parts: KernelParts, device: str, *, journal_works: bool) -> Conte
         settings=parts.settings,
         languages=parts.languages,
     )
+
+
+def memory_of(parts: KernelParts, device: str, flight: Flight | None) -> tuple[dict[str, str], OpenNote | None, bytes]:
+    """Return marks, the note whose end the journal does not know, and 32 random bytes for a driver's start."""
+    serial = parts.books.note_serials.get(device, 0)
+    if flight is not None and flight.note.device == device:
+        serial = max(serial, flight.note.serial)  # in escrow there may be no fact of it yet, but its serial is taken
+    marks = {"note_serial": str(serial)}
+    if device in parts.books.device_marks:
+        marks["device_mark"] = parts.books.device_marks[device]
+    found = parts.books.open_note(device)
+    return marks, nameless(OpenNote(*found)) if found is not None else None, parts.entropy()

@@ -1,4 +1,4 @@
-"""What the kernel orders a device to do.  Imperatives; plain data.  None of them is sent before its fact is committed."""
+"""What the kernel orders a device to do: imperatives, plain data.  None is sent before its fact is committed."""
 
 from __future__ import annotations
 
@@ -64,6 +64,4 @@ class CheckHealth(Command, frozen=True, tag="check_health"):
     """Report the present state again, even if unchanged.  No side effect on paper or notes."""
 
 
-DeviceCommand = (
-    Confirm | EnableNotes | InhibitNotes | StackNote | ReturnNote | HoldNote | Print | DropJob | CheckHealth
-)
+DeviceCommand = Confirm | EnableNotes | InhibitNotes | StackNote | ReturnNote | HoldNote | Print | DropJob | CheckHealth

@@ -282,9 +282,10 @@ class ReceiptLine(msgspec.Struct, frozen=True):
 
 
 class ReceiptTotal(msgspec.Struct, frozen=True, array_like=True):
-    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000`` (count)."""
+    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000``."""
 
     name: str
+    #: Minor units; how many notes where the name is ``note:VALUE``.
     minor: int
 
 
@@ -328,8 +329,8 @@ class PrintEnded(Body, frozen=True, tag="print_ended"):
 AnyBody = (
     Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | EventRefused
     | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen | ExcessAgreed
-    | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone | NoteRejected | Settled
-    | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
+    | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone
+    | NoteRejected | Settled | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
 )  # fmt: skip
 
 

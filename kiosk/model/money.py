@@ -116,8 +116,9 @@ def parse(text: str, currency: str) -> Money:
     raw = text.strip()
     body = raw[1:] if raw[:1] == "-" else raw
     major, point, rest = body.partition(".")
-    good = major.isascii() and major.isdigit() and len(major) <= 12 and (not point or rest.isascii() and rest.isdigit())
-    if not good or len(rest) > digits:
+    whole = major.isascii() and major.isdigit() and len(major) <= 12
+    part = not point or (rest.isascii() and rest.isdigit())
+    if not whole or not part or len(rest) > digits:
         raise MoneyError(f"{text[:40]!r} is not an amount of {currency}", hint="write it like 45.00")
     minor = int(major) * 10**digits + int(rest.ljust(digits, "0") or "0")
     return Money(-minor if raw[:1] == "-" else minor, currency)

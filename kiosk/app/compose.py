@@ -1,0 +1,115 @@
+"""Makes journal, kernel and supervisor from a checked set-up, on the kernel thread, which owns them from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kiosk.app.setup import Setup, software_digest
+from kiosk.checkout.counter import CityCounter
+from kiosk.core.clock import Clock
+from kiosk.core.deviceboard import DeviceBoard
+from kiosk.core.drawing import draw_line, draw_qr
+from kiosk.core.kernel import Kernel
+from kiosk.core.parts import KernelParts
+from kiosk.core.reference import ReferenceData
+from kiosk.core.replay import replay
+from kiosk.core.service import Core
+from kiosk.core.slips import SlipPrinter
+from kiosk.core.supervisor import Supervisor
+from kiosk.errors import ConfigError
+from kiosk.journal.keys import SigningKey
+from kiosk.journal.store import Journal
+from kiosk.model import facts
+from kiosk.plugins.devices import DriverTools, OpenNote
+from kiosk.plugins.listeners import FactListeners
+
+
+def make_clock(setup: Setup) -> Clock:
+    """Make the clock of the city."""
+    return Clock(setup.config.kiosk.zone, setup.config.kiosk.cut_off)
+
+
+def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Journal, SigningKey]:
+    """Open the journal of the configured realm, or begin it with its key and genesis.
+
+    Raises:
+        JournalError: it cannot be opened; names kiosk, realm and key that do not fit.
+    """
+    if setup.journal_path.exists():
+        key = SigningKey.load(setup.key_path)
+        journal = Journal.open(setup.journal_path, key=key)
+    else:
+        key = SigningKey.load(setup.key_path) if setup.key_path.exists() else SigningKey.create(setup.key_path)
+        stamp = facts.Stamp(
+            at=clock.instant(), business_date=clock.business_date(), actor="kiosk", session="", box_session=1,
+            digests=digests,
+        )  # fmt: skip
+        identity = setup.config.kiosk
+        journal = Journal.create(setup.journal_path, kiosk=identity.id, realm=identity.realm, key=key, stamp=stamp)
+    if (journal.kiosk, journal.realm) != (setup.config.kiosk.id, setup.config.kiosk.realm):
+        held = f"{journal.kiosk} ({journal.realm})"
+        journal.close()
+        raise ConfigError(
+            f"{setup.journal_path} belongs to {held}, the configuration says "
+            f"{setup.config.kiosk.id} ({setup.config.kiosk.realm})",
+            hint="put the right id back; another kiosk needs another state directory",
+        )
+    return journal, key
+
+
+def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None) -> tuple[Kernel, Supervisor]:
+    """Open journal and reference data and make kernel and supervisor; runs on the kernel thread."""
+    clock = make_clock(setup)
+    reference = ReferenceData(setup.replica_path, clock.instant().utc_offset_s)
+    digests = facts.Digests(software_digest(), setup.digest, reference.digest())
+    journal, key = open_journal(setup, clock, digests)
+    specs = setup.plugins.drivers
+    identity = setup.config.kiosk
+    counter = CityCounter(setup.library, setup.chart, identity.currency)
+    kernel: Kernel | None = None
+
+    def recall(device: str) -> tuple[Mapping[str, str], OpenNote | None, bytes]:
+        assert kernel is not None
+        return kernel.memory(device)
+
+    supervisor = Supervisor(
+        setup.devices, specs, DriverTools(identity.currency, draw_line, draw_qr), core.post_news, recall
+    )
+    board = DeviceBoard(
+        tuple((device.name, specs[device.driver].device_class, device.driver) for device in setup.devices)
+    )
+    kernel = Kernel(
+        KernelParts(
+            journal=journal,
+            key=key,
+            books=replay(journal),
+            clock=clock,
+            counter=counter,
+            settings=setup.config.checkout,
+            devices=supervisor,
+            board=board,
+            slips=slip_printer(setup),
+            source=reference,
+            digests=digests,
+            languages=identity.languages,
+            fresh_session=core.fresh_session,
+            committed=listeners.tell if listeners else _deaf,
+            published=core.publish,
+            safe_mode=setup.config.plugins.safe_mode,
+        )
+    )
+    return kernel, supervisor
+
+
+def _deaf(committed: facts.Committed) -> None:
+    """Nobody listens to facts."""
+
+
+def slip_printer(setup: Setup) -> SlipPrinter:
+    """Make the layout of slips for this city."""
+    return SlipPrinter(
+        setup.config.city,
+        setup.catalogue,
+        {service.id: service.name for service in setup.library.services.values()},
+        setup.columns,
+    )

@@ -1,0 +1,162 @@
+"""A running kiosk: core, screen and control socket together, from start to end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kiosk import notify
+from kiosk.app.compose import build_core
+from kiosk.app.setup import Setup
+from kiosk.core.control import ControlServer
+from kiosk.core.service import Core
+from kiosk.errors import ReceiptError
+from kiosk.journal.receipt_seal import Verdict, check, load_keys
+from kiosk.model.money import plain
+from kiosk.plugins.listeners import FactListeners
+
+
+def receipt_checker(setup: Setup) -> Callable[[str], Verdict] | None:
+    """Return the check of a receipt against the city's published keys, or None where none are configured."""
+    if not setup.config.paths.published_keys:
+        return None
+    path = setup.file.resolve().parent / setup.config.paths.published_keys
+    return lambda line: check(line, load_keys(path))
+
+
+def page_verdict(checker: Callable[[str], Verdict] | None) -> Callable[[str], Any] | None:
+    """Put a verdict into the words that the page shows."""
+    if checker is None:
+        return None
+    from kiosk.screen import pages
+
+    def told(line: str) -> pages.Verdict:
+        try:
+            verdict = checker(line)
+        except ReceiptError as error:
+            return pages.Verdict(False, str(error))
+        held = verdict.receipt
+        if held is None:
+            return pages.Verdict(False, verdict.reason)
+        total = plain(held.applied_minor + held.overpayment_minor, held.currency)
+        known = (("number", str(held.receipt_id)), ("total", f"{held.currency} {total}"), ("at", held.issued),
+                 ("kiosk", held.kiosk), ("realm", held.realm))  # fmt: skip
+        return pages.Verdict(verdict.good, "" if verdict.good else verdict.reason, known)
+
+    return told
+
+
+class Running:
+    """A running kiosk: core, screen, control socket; `stop` ends them in order."""
+
+    def __init__(self, setup: Setup, *, screen: bool = True) -> None:
+        self.setup = setup
+        self._screen = screen
+        self._server: Any = None
+        self.address = ""
+        plugins = tuple((report.name, report.status, report.reason) for report in setup.plugins.reports)
+        self.core = Core(plugins)
+        self.control = ControlServer(setup.control_path, self.core.post_control)
+        self.listeners = FactListeners(setup.plugins.listeners)
+
+    def start(self) -> None:
+        """Start everything; when this returns the service is ready.
+
+        Raises:
+            KioskError: what cannot be started and why.
+        """
+        self.setup.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.control.start()
+        self.listeners.start()
+        if self._screen:
+            self._start_screen()
+        self.core.run(partial(build_core, self.setup, listeners=self.listeners))
+
+    def _start_screen(self) -> None:
+        from kiosk.screen.app import build
+        from kiosk.screen.server import ScreenServer
+        from kiosk.screen.settings import ScreenSettings
+
+        setup, section = self.setup, self.setup.config.screen
+        identity, city = setup.config.kiosk, setup.config.city
+        token = token_of_this_boot(setup.runtime / "screen.token")
+        settings = ScreenSettings(
+            framed_by=section.framed_by, px_per_100mm=section.px_per_100mm, kiosk=identity.id, city=city.name,
+            support_phone=city.support_phone, realm=identity.realm, currency=identity.currency,
+            language=identity.languages[0],
+        )  # fmt: skip
+        app = build(
+            self.core, setup.catalogue, token=token, settings=settings, verify=page_verdict(receipt_checker(setup))
+        )
+        self._server = ScreenServer(app, host=section.host, port=section.port)
+        host, port = self._server.start()
+        self.address = f"http://{host}:{port}/?token={token}"
+        write_private(setup.runtime / "screen.url", self.address)
+
+    def stop(self, reason: str) -> bool:
+        """End everything in order; False if the kernel did not end in time."""
+        done = self.core.ended.is_set() or self.core.stop(reason)
+        self.control.stop()
+        if self._server is not None:
+            self._server.stop()
+        self.listeners.stop()
+        (self.setup.runtime / "screen.url").unlink(missing_ok=True)
+        return done
+
+
+def token_of_this_boot(path: Path) -> str:
+    """Return the screen's token: kept in the runtime directory, which ends with the boot, so that a page that was open
+    when the core died is let in again by the next one."""
+    try:
+        kept = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        kept = ""
+    if len(kept) < 32:
+        kept = secrets.token_urlsafe(24)
+        write_private(path, kept)
+    return kept
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a small file that only the service's user may read."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int:
+    """Run until a signal, an order or a fault ends it; returns the exit code.
+
+    Raises:
+        KioskError: the start failed.
+    """
+    running = Running(setup, screen=screen)
+    wanted = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: wanted.set())
+    try:
+        running.start()
+    except BaseException:
+        notify.status("not started")
+        running.control.stop()
+        raise
+    if running.address:
+        say(f"screen: {running.address}")
+    while not wanted.wait(0.5):
+        if running.core.ended.is_set():
+            break
+    fault = running.core.fault
+    running.stop("signal")
+    if fault is not None:
+        say(f"the kernel stopped: {fault!r}")
+        sys.excepthook(type(fault), fault, fault.__traceback__)
+        return 1
+    return 0

@@ -1,0 +1,132 @@
+"""What the control socket can ask of a running kiosk; each verb runs on the kernel's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kiosk.checkout.events import ReprintAsked
+from kiosk.core.inbox import ControlPosted
+from kiosk.errors import DriverError, KioskError, ReceiptError
+from kiosk.model.facts import PrintStarted
+
+if TYPE_CHECKING:
+    from kiosk.core.service import Core
+
+
+def answer(core: Core, request: ControlPosted) -> dict[str, Any]:
+    """Carry out a request; a refusal is an answer too."""
+    verb = VERBS.get(request.verb)
+    if verb is None:
+        return {"ok": False, "error": f"there is no {request.verb[:40]!r}", "hint": f"one of {', '.join(VERBS)}"}
+    try:
+        return {"ok": True, **verb(core, request)}
+    except KioskError as error:
+        return {"ok": False, "error": error.message, "hint": error.hint}
+
+
+def _status(core: Core, request: ControlPosted) -> dict[str, Any]:
+    kernel = core.running_kernel
+    return {
+        "kiosk": kernel.parts.journal.kiosk,
+        "realm": kernel.parts.journal.realm,
+        "state": str(kernel.model.state),
+        "epoch": kernel.books.epoch,
+        "seq": kernel.books.seq,
+        "head": kernel.books.head,
+        "out_of_service": [reason.id for reason in kernel.model.out_of_service],
+        "trouble": str(kernel.trouble) if kernel.trouble else "",
+        "last_fault": kernel.last_fault,
+        "last_slip": kernel.books.last_receipt,
+        "status": core.status_words(),
+        "screen_age_ms": core.screen_age_ms,
+        "counts": dict(kernel.counts),
+    }
+
+
+def _health(core: Core, request: ControlPosted) -> dict[str, Any]:
+    core.publish_health()
+    return {"health": msgspec.to_builtins(core.board.health())}
+
+
+def _devices(core: Core, request: ControlPosted) -> dict[str, Any]:
+    pages = {name: msgspec.to_builtins(page) for name, page in core.running_kernel.parts.board.pages.items()}
+    lines = core.running_supervisor.status()
+    return {"devices": [msgspec.to_builtins(line) | {"page": pages.get(line.device)} for line in lines]}
+
+
+def _reprint(core: Core, request: ControlPosted) -> dict[str, Any]:
+    number = request.arguments.get("number")
+    if type(number) is not int:
+        raise ReceiptError("a reprint needs the number of a slip", hint="the six digits in its middle")
+    core.running_kernel.slip(number)
+    copy = _next_copy(core, number)
+    core.running_kernel.handle_event(ReprintAsked(number, copy))
+    return {"number": number, "copy": copy}
+
+
+def _next_copy(core: Core, number: int) -> int:
+    """Count the copies that were started so far; the original is copy 0."""
+    kernel = core.running_kernel
+    page = kernel.books.slips.get(number)
+    if page is not None:
+        return max(1, page.copy + 1)
+    started = [
+        committed.fact.body.copy
+        for committed in kernel.parts.journal.read(0, kernel.books.epoch)
+        if isinstance(committed.fact.body, PrintStarted) and committed.fact.body.number == number
+    ]
+    return max(1, max(started, default=0) + 1)
+
+
+def _release(core: Core, request: ControlPosted) -> dict[str, Any]:
+    device = request.arguments.get("device")
+    if type(device) is not str:
+        raise DriverError("a release needs the name of a device", hint="see `kiosk devices`")
+    core.running_supervisor.release(device)
+    return {"device": device}
+
+
+def _close(core: Core, request: ControlPosted) -> dict[str, Any]:
+    core.running_kernel.close_counter(f"admin:{request.uid}")
+    return {}
+
+
+def _open(core: Core, request: ControlPosted) -> dict[str, Any]:
+    core.running_kernel.close_counter("")
+    return {}
+
+
+def _trust(core: Core, request: ControlPosted) -> dict[str, Any]:
+    core.running_kernel.parts.clock.trust()
+    core.publish(force=True)
+    return {}
+
+
+def _reload(core: Core, request: ControlPosted) -> dict[str, Any]:
+    """Look for new reference data now instead of within seconds; tell their age."""
+    core.running_kernel.look_for_data()
+    core.publish(force=True)
+    shot = core.board.snapshot()
+    return {"data_as_of": shot.data_as_of if shot is not None else ""}
+
+
+def _stop(core: Core, request: ControlPosted) -> dict[str, Any]:
+    core.stop_soon(f"asked by user {request.uid}")
+    return {}
+
+
+VERBS: dict[str, Callable[[Core, ControlPosted], dict[str, Any]]] = {
+    "status": _status,
+    "health": _health,
+    "devices": _devices,
+    "reprint": _reprint,
+    "release": _release,
+    "close": _close,
+    "open": _open,
+    "trust-clock": _trust,
+    "reload-data": _reload,
+    "stop": _stop,
+}

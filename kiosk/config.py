@@ -79,7 +79,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from None
     except OSError as fault:
-        raise ConfigError(f"{path} cannot be read: {fault.strerror}", hint="check the path and its permissions") from None
+        raise ConfigError(
+            f"{path} cannot be read: {fault.strerror}", hint="check the path and its permissions"
+        ) from None
 
 
 def sample_dir() -> Path:
@@ -89,7 +91,11 @@ def sample_dir() -> Path:
         ConfigError: neither is there.
     """
     here = Path(__file__).resolve().parent
-    for place in (here.parent / "config", here / "sample_config", Path(sysconfig.get_path("data")) / "share/kiosk/config"):
+    for place in (
+        here.parent / "config",
+        here / "sample_config",
+        Path(sysconfig.get_path("data")) / "share/kiosk/config",
+    ):
         if (place / "chart.toml").is_file():
             return place
     raise ConfigError("the configuration that ships with the software is missing", hint="install the package again")

@@ -34,26 +34,12 @@ from kiosk.core.readiness import closed_because
 from kiosk.core.stall import Stall, Waiting
 from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
-from kiosk.errors import (
-    JournalError,
-    JournalFull,
-    JournalLocked,
-    KioskError,
-    LedgerError,
-    PolicyError,
-    ReceiptError,
-)  # fmt: skip
+from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError, ReceiptError
 from kiosk.journal.receipt_seal import seal
 from kiosk.model import facts
 from kiosk.model.commands import DropJob
 from kiosk.model.device_events import (
-    CashboxInserted,
-    CashboxRemoved,
-    CommandRefused,
-    DeviceState,
-    Identified,
-    NotesKnown,
-    ProtocolFault,
+    CashboxInserted, CashboxRemoved, CommandRefused, DeviceState, Identified, NotesKnown, ProtocolFault,
 )  # fmt: skip
 from kiosk.model.instant import NS
 from kiosk.model.money import Money

@@ -14,7 +14,12 @@ import pluggy
 
 if TYPE_CHECKING:
     from kiosk.model.facts import Committed
-    from kiosk.plugins.declarations import CommandDeclaration, ExporterDeclaration, LayoutDeclaration, ServiceDeclaration
+    from kiosk.plugins.declarations import (
+        CommandDeclaration,
+        ExporterDeclaration,
+        LayoutDeclaration,
+        ServiceDeclaration,
+    )
     from kiosk.plugins.devices import DriverSpec
 
 PROJECT = "kiosk"

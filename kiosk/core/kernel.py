@@ -39,7 +39,13 @@ from kiosk.journal.receipt_seal import seal
 from kiosk.model import facts
 from kiosk.model.commands import DropJob
 from kiosk.model.device_events import (
-    CashboxInserted, CashboxRemoved, CommandRefused, DeviceState, Identified, NotesKnown, ProtocolFault,
+    CashboxInserted,
+    CashboxRemoved,
+    CommandRefused,
+    DeviceState,
+    Identified,
+    NotesKnown,
+    ProtocolFault,
 )  # fmt: skip
 from kiosk.model.instant import NS
 from kiosk.model.money import Money

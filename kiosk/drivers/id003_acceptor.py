@@ -180,8 +180,7 @@ class Id003Acceptor:
 
     def take_events(self) -> list[DeviceEvent]:
         """Hand over what happened."""
-        events = list(self._events)
-        self._events.clear()
+        events, self._events[:] = list(self._events), []
         return events
 
     # --- answers ------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ _REFUSED = (
 )
 HOSTILE = (
     Sample("260004356", "Wrong check digit", "refused before anything is looked up", kind="hostile"),
-    Sample("999999994", "Unknown number", "the form is right, nobody knows it", kind="hostile"),
+    Sample("999999999", "Unknown number", "the form is right, nobody knows it", kind="hostile"),
     Sample("<script>alert(1)</script>", "Script", "a label is data from a stranger", kind="hostile"),
     Sample("' OR 1=1 --", "SQL quote", "no query is ever built from a label", kind="hostile"),
     Sample("260004355\x00\x00", "NUL bytes", "control characters in a label", kind="hostile"),

@@ -107,6 +107,7 @@ class CoreUnderTest:
         self._orders: deque[tuple[str, Any]] = deque()
         self._news: deque[DeviceNews] = deque()
         self._sessions = 0
+        self._opened = False
         clock = Clock(
             setup.config.kiosk.zone, setup.config.kiosk.cut_off,
             wall=lambda: EPOCH_NS + self._now, mono=lambda: self._now, boot="virtual",
@@ -155,9 +156,18 @@ class CoreUnderTest:
         return lambda event: self._news.append(DeviceNews(device, event, self._now, 1))
 
     def post(self, device: str, command: Any, generation: int | None = None) -> bool:
-        """Take an order of the kernel's; it reaches the driver after the step, as from a queue."""
+        """Carry an order out at once, down to the wire: a line thread may be that quick, so a kill may come after it."""
         self._orders.append((device, command))
+        if self._opened:
+            self._carry_orders_out()
+            self._put_out()
         return True
+
+    def _carry_orders_out(self) -> None:
+        while self._orders:
+            device, command = self._orders.popleft()
+            if device in self._seats:
+                self._seats[device].command(command, self._now)
 
     def _die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -165,7 +175,17 @@ class CoreUnderTest:
     def _effect(self, effect: object) -> None:
         self._effects += 1
         if self._effects == self._plan.effect:
+            self._let_lines_run_on()
             self._die()
+
+    def _let_lines_run_on(self) -> None:
+        """Line threads go on while the kernel thread is about to die: let them put out what they already have."""
+        for _ in range(4):
+            self._now += 10_000_000
+            for seat in self._seats.values():
+                if seat.due(self._now):
+                    seat.tick(self._now)
+            self._put_out()
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -174,6 +194,7 @@ class CoreUnderTest:
         for name, seat in self._seats.items():
             seat.remember(*self.kernel.memory(name))
         self.kernel.start()
+        self._opened = True
         for seat in self._seats.values():
             seat.port(Opened({"path": "campaign", "kind": "loopback"}), self._now)
         self._pump()
@@ -230,11 +251,7 @@ class CoreUnderTest:
         while True:
             while self._news:
                 self.kernel.handle_news(self._news.popleft())
-            if self._orders:
-                device, command = self._orders.popleft()
-                if device in self._seats:
-                    self._seats[device].command(command, self._now)
-                continue
+            self._carry_orders_out()
             if not self._put_out():
                 return
 

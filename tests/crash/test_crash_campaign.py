@@ -1,0 +1,81 @@
+"""The short form of `make crash`: a choice of its runs, and every scenario once without a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.crash import campaign
+from bench.crash_core import Plan
+from bench.crash_real import RealRun
+from bench.crash_scenarios import BY_NAME, SCENARIOS, make_city
+from bench.crash_world import play
+from kiosk.app import Setup
+from kiosk.checkout import money_rules
+from kiosk.model.commands import Confirm
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Path]:
+    return make_city(tmp_path_factory.mktemp("city"))
+
+
+def test_the_box_holds_what_the_journal_explains_wherever_the_core_is_killed() -> None:
+    """Cents in the box = credited + suspended + disputed; slips contiguous; nothing credited twice."""
+    told = campaign(runs=90, seed=7, real=0, quiet=True)
+    assert told["differences"] == 0, told["differing"]
+    assert told["disputed_where_the_wire_tells"] == 0
+    assert told["kills"] >= 60, "a campaign that kills nothing shows nothing"
+    assert told["scenarios"] >= 15
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
+def test_a_kill_right_after_the_stack_command_still_ends_in_one_outcome(
+    name: str, city: tuple[Setup, Path], tmp_path: Path
+) -> None:
+    whole = play(*_with(city, name, tmp_path), 1, ())
+    assert whole.differences == ()
+    killed = play(*_with(city, name, tmp_path), 2, (Plan(effect=max(1, whole.effects // 2)),))
+    assert killed.differences == ()
+
+
+def _with(city: tuple[Setup, Path], name: str, room: Path) -> tuple[Setup, object, Path, Path]:
+    setup, replica = city
+    return setup, BY_NAME[name], room, replica
+
+
+def test_the_campaign_sees_a_note_that_is_acknowledged_before_it_is_booked(
+    city: tuple[Setup, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: with the commit after the consequence some kill must lose money."""
+    rule = money_rules.stacked
+
+    def confirm_first(model: object, event: object, ctx: object) -> object:
+        after, effects = rule(model, event, ctx)  # type: ignore[arg-type]
+        first = [each for each in effects if isinstance(getattr(each, "command", None), Confirm)]
+        return after, [*first, *(each for each in effects if each not in first)]
+
+    _put_into_table(monkeypatch, rule, confirm_first)
+    whole = play(*_with(city, "exact", tmp_path), 1, ())
+    lost = [
+        outcome
+        for at in range(1, whole.effects + 1)
+        if (outcome := play(*_with(city, "exact", tmp_path), 3, (Plan(effect=at),))).differences
+    ]
+    assert lost, "a rig that does not see this loss proves nothing"
+
+
+def _put_into_table(monkeypatch: pytest.MonkeyPatch, old: object, new: object) -> None:
+    from kiosk.checkout import table
+
+    for key, row in table.TRANSITIONS.items():
+        if row.call is old:
+            monkeypatch.setitem(table.TRANSITIONS, key, table.Row(new, row.to))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_whole_process_killed_in_real_time_loses_nothing() -> None:
+    run = RealRun(5)
+    assert run.play() == []
+    assert run.kills == 1

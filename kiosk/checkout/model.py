@@ -86,6 +86,11 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
         return self.flight if self.frozen and self.flight is not None and self.flight.ours else None
 
     @property
+    def note_stuck(self) -> bool:
+        """A note on its way to the box outlived its session; the acceptor takes no other until its end is known."""
+        return self.flight is not None and self.own_flight is None and self.flight.phase == "stacking"
+
+    @property
     def remaining_minor(self) -> int:
         """What remains due; never negative."""
         return max(0, self.due_minor - self.credited_minor)

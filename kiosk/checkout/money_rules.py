@@ -293,9 +293,9 @@ def stack_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outco
 
 def acceptor_changed(model: Checkout, event: AcceptorChanged, ctx: Context) -> Outcome:
     """Tell the acceptor (again) what to take; a citizen with credit is told of trouble."""
-    messages = model.messages if ctx.acceptor_ready else (text("message.acceptor_fault"),)
-    if ctx.acceptor_ready and messages == (text("message.acceptor_fault"),):
-        messages = ()
+    messages: tuple[Text, ...] = (text("message.acceptor_fault"),)
+    if ctx.acceptor_ready:
+        messages = tuple(each for each in model.messages if each not in messages and not each.id.startswith("out."))
     return change(model, messages=messages), [AcceptNotes(wanted_notes(model, ctx))]
 
 

@@ -10,6 +10,7 @@ from kiosk.checkout.print_rules import job_refused
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import Outcome, change, close_unpaid, rest, to
 from kiosk.model.device_events import CommandRefused
+from kiosk.model.texts import Text
 
 
 def lost_idle(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
@@ -31,6 +32,18 @@ def lost_in_session(model: Checkout, event: ServiceLost, ctx: Context) -> Outcom
 def lost_at_question(model: Checkout, event: ServiceLost, ctx: Context) -> Outcome:
     """Lost while "Need more time?" is shown: with a frozen price finish with this person, else tell at once."""
     return lost_in_session(model, event, ctx) if model.frozen else lost_before_money(model, event, ctx)
+
+
+def troubled(model: Checkout, reasons: tuple[Text, ...], ctx: Context) -> Checkout:
+    """Show that nothing can be recorded.  Not a rule of the table: there is no fact that it could be told by.
+
+    Where nothing is frozen nobody loses anything, and a live-looking screen that answers no tap would be a lie;
+    with a frozen price the payment waits, and the person is told why.
+    """
+    model = change(model, out_of_service=reasons)
+    if model.frozen:
+        return change(model, messages=reasons)
+    return model if model.state is State.RECEIPTING else rest(model, ctx)
 
 
 def restored_idle(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:

@@ -21,6 +21,7 @@ from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, LookUp, Or
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, LookedUp, ServiceLost, ServiceRestored
 from kiosk.checkout.intents import Intent
 from kiosk.checkout.model import Checkout, Context
+from kiosk.checkout.service_rules import troubled
 from kiosk.checkout.states import State
 from kiosk.checkout.table import step
 from kiosk.core import lookups, recovery
@@ -100,7 +101,7 @@ class Kernel:
         jump = clock.held_against(books.last_wall_ns) if books.last_wall_ns else 0
         bodies: list[facts.AnyBody] = [facts.Started(books.running, self.parts.safe_mode)]
         if jump:
-            bodies.append(facts.ClockJumped(jump, "against the last fact"))
+            bodies.insert(0, facts.ClockJumped(jump, "against the last fact"))
         digests = self.parts.digests
         now = (digests.software, digests.configuration, digests.data)
         if books.digests not in (("", "", ""), now):
@@ -119,7 +120,7 @@ class Kernel:
 
     def memory(self, device: str) -> tuple[dict[str, str], OpenNote | None, bytes]:
         """Return what a driver must know of the past: marks, the note whose end the journal does not know, entropy."""
-        return memory_of(self.parts, device, self.model.flight)
+        return memory_of(self.parts, device, self.model.flight, lambda event: self._pending.append((event, device, 0)))
 
     # --- items --------------------------------------------------------------------------------------------
 
@@ -132,8 +133,6 @@ class Kernel:
         elif isinstance(event, DeviceState | Identified | NotesKnown):
             if page is not None and changed:
                 self._device_changed(device, event, news.generation)
-        elif isinstance(event, CashboxRemoved | CashboxInserted):
-            self._take(event, device, news.generation)
         else:
             self._take(event, device, news.generation)
         self._finish_item()
@@ -350,6 +349,8 @@ class Kernel:
             kept = self._stall.take()
             self._pending.extend(kept)
             self._drain()
+            if self.trouble is None:
+                self._take(AcceptorChanged(), "", 0)  # the trouble inhibited them
             if self.trouble is None and not kept:
                 self._guarded(lambda: self._append((facts.ServiceChanged(()),), "", "kiosk"))
 
@@ -376,6 +377,7 @@ class Kernel:
         return closed_because(
             self.parts.board, trouble=self.trouble, low_space=self.parts.journal.low_space, closed_by=self.closed_by,
             data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
+            note_stuck=self.model.note_stuck,
         )  # fmt: skip
 
     def _weigh_service(self) -> None:
@@ -383,11 +385,7 @@ class Kernel:
         if reasons == self.model.out_of_service:
             return
         if self.trouble is not None:
-            # Nothing can be recorded: show it, touch nothing else.
-            changed: dict[str, Any] = {"out_of_service": reasons}
-            if self.model.state in (State.IDLE, State.OUT_OF_SERVICE):
-                changed |= {"state": State.OUT_OF_SERVICE, "messages": reasons}
-            self.model = msgspec.structs.replace(self.model, **changed)
+            self.model = troubled(self.model, reasons, self.context(""))
             return
         self._take(ServiceLost(reasons) if reasons else ServiceRestored(), "", 0)
         ids = tuple(reason.id for reason in reasons if reason.id != "out.starting")

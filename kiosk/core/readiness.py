@@ -22,6 +22,7 @@ def closed_because(
     closed_by: str,
     data_there: bool,
     paper_needed: bool,
+    note_stuck: bool = False,
 ) -> tuple[Text, ...]:
     """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes."""
     found: list[Text] = []
@@ -35,6 +36,9 @@ def closed_because(
         acceptors = board.of_class("BillAcceptor")
         starting = bool(acceptors) and all(page.state == "unknown" and not page.raw for page in acceptors)
         found.append(text("out.starting" if starting else "out.acceptor"))
+    elif note_stuck:
+        # A note that nobody followed to its end: the acceptor would take no other, so no payment may begin.
+        found.append(text("out.acceptor"))
     if paper_needed and not board.printer_ready:
         found.append(text("out.printer"))
     if not data_there:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kiosk.checkout.model import Context, Dispute, Flight
 from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
+from kiosk.model.device_events import NoteReturned
 from kiosk.plugins.devices import OpenNote
 
 
@@ -29,8 +32,16 @@ def context_of(parts: KernelParts, device: str, *, journal_works: bool) -> Conte
     )
 
 
-def memory_of(parts: KernelParts, device: str, flight: Flight | None) -> tuple[dict[str, str], OpenNote | None, bytes]:
-    """Return marks, the note whose end the journal does not know, and 32 random bytes for a driver's start."""
+def memory_of(
+    parts: KernelParts, device: str, flight: Flight | None, over: Callable[[NoteReturned], None]
+) -> tuple[dict[str, str], OpenNote | None, bytes]:
+    """Return marks, the note whose end the journal does not know, and 32 random bytes for a driver's start.
+
+    `over` is told of a note that the driver before held in escrow: no intent of it is committed, so the new one
+    gives back whatever lies there, under another serial.
+    """
+    if flight is not None and flight.note.device == device and flight.phase == "escrow":
+        over(NoteReturned(flight.note, "driver_restarted"))
     serial = parts.books.note_serials.get(device, 0)
     if flight is not None and flight.note.device == device:
         serial = max(serial, flight.note.serial)  # in escrow there may be no fact of it yet, but its serial is taken

@@ -1,0 +1,279 @@
+"""A kernel with a real journal, devices that only note their orders, and clocks that tests move."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from kiosk.checkout import intents
+from kiosk.checkout.counter import CityCounter
+from kiosk.checkout.settings import CheckoutSettings
+from kiosk.core.clock import Clock
+from kiosk.core.deviceboard import DeviceBoard
+from kiosk.core.inbox import IntentPosted
+from kiosk.core.kernel import Kernel
+from kiosk.core.parts import KernelParts
+from kiosk.core.replay import replay
+from kiosk.core.slips import City, SlipPrinter
+from kiosk.core.supervisor import DeviceNews
+from kiosk.errors import JournalError
+from kiosk.journal.keys import SigningKey
+from kiosk.journal.reader import Reader
+from kiosk.journal.store import Journal
+from kiosk.journal.verify import verify
+from kiosk.ledger.entries import check
+from kiosk.model import commands as c
+from kiosk.model import device_events as d
+from kiosk.model import facts
+from kiosk.model.ids import NoteId
+from kiosk.model.invoice import Invoice
+from kiosk.model.money import Money
+from kiosk.texts import Catalogue
+from tests.tariff.example_city import chart, library
+
+NS = 1_000_000_000
+#: Sunday 2026-11-22 10:15 in Chicago.
+WALL = 1_795_364_100 * NS
+KEY = SigningKey.from_seed(b"r" * 32)
+DIGESTS = facts.Digests("software", "settings", "")
+NOTES = (100, 500, 1000, 2000, 5000)
+#: Water bill of 83.17 and a parking citation of the example city.
+WATER, PARKING = "0212345678", "260004209"
+
+
+def usd(minor: int) -> Money:
+    return Money(minor, "USD")
+
+
+@cache
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+class Time:
+    """Monotonic time from 1 s on, and the wall clock's distance from it."""
+
+    def __init__(self) -> None:
+        self.mono = NS
+        self.offset = WALL - NS
+
+    def clock(self) -> Clock:
+        return Clock("America/Chicago", wall=lambda: self.mono + self.offset, mono=lambda: self.mono, boot="rig")
+
+
+class Invoices:
+    """The reference data: a fixed set."""
+
+    def __init__(self) -> None:
+        self.rows = {
+            ("water_bill", WATER): Invoice(
+                service="water_bill", number=WATER, currency="USD", amount_minor=8317,
+                issued=dt.date(2026, 10, 30), due=dt.date(2026, 12, 20),
+            ),
+            ("parking_citation", PARKING): Invoice(
+                service="parking_citation", number=PARKING, currency="USD", amount_minor=None,
+                issued=dt.date(2026, 11, 5), code="01", offence=3,
+            ),
+        }  # fmt: skip
+        self.available = True
+        self.told = "data-1"
+
+    def find(self, service: str, number: str) -> Invoice | None:
+        return self.rows.get((service, number))
+
+    def as_of(self, service: str) -> str:
+        return "2026-11-22T06:00:00-06:00"
+
+    def age_s(self, service: str) -> int | None:
+        return 3600
+
+    def digest(self) -> str:
+        return self.told
+
+
+class Devices:
+    """Takes every order and keeps it."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[str, Any, int | None]] = []
+        self.there = True
+
+    def post(self, device: str, command: Any, generation: int | None = None) -> bool:
+        if self.there:
+            self.orders.append((device, command, generation))
+        return self.there
+
+
+class FaultyJournal:
+    """The real journal, with errors on demand."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        #: Raised by the next append and all later ones until it is taken away.
+        self.error: JournalError | None = None
+        #: Appends that still work before `error` counts.
+        self.good_for = 0
+
+    def append(self, bodies: Sequence[facts.AnyBody], stamp: facts.Stamp) -> list[facts.Committed]:
+        if self.error is not None:
+            if self.good_for == 0:
+                raise self.error
+            self.good_for -= 1
+        return self._journal.append(bodies, stamp)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+
+class Rig:
+    """One kiosk; `restart` throws the process away and starts the next one on the same journal."""
+
+    def __init__(self, directory: Path, settings: CheckoutSettings | None = None) -> None:
+        self.path = directory / "journal.db"
+        self.time = Time()
+        self.invoices = Invoices()
+        self.settings = settings or CheckoutSettings()
+        self.sessions = 0
+        self.token = 0
+        self.serial = 0
+        self.committed: list[facts.Committed] = []
+        stamp = facts.Stamp(self.time.clock().instant(), dt.date(2026, 11, 22), "kiosk", "", 1, DIGESTS)
+        Journal.create(
+            self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192
+        ).close()
+        self.start()
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    def start(self, *, healthy: bool = True) -> None:
+        self.journal = FaultyJournal(Journal.open(self.path, key=KEY, ballast_bytes=8192))
+        real = cast("Journal", self.journal)
+        self.devices = Devices()
+        services = {service.id: service.name for service in library().services.values()}
+        slips = SlipPrinter(City(name="Example City", support_phone="555-0100", example=True), catalogue(), services)
+        self.kernel = Kernel(
+            KernelParts(
+                journal=real, key=KEY, books=replay(real), clock=self.time.clock(),
+                counter=CityCounter(library(), chart(), "USD"), settings=self.settings, devices=self.devices,
+                board=DeviceBoard((("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))), slips=slips,
+                source=self.invoices, digests=DIGESTS, languages=("en", "es"), fresh_session=self.fresh,
+                entropy=lambda: bytes(32), committed=self.committed.append,
+            )
+        )  # fmt: skip
+        self.kernel.start()
+        if healthy:
+            self.news("notes", d.NotesKnown(tuple(usd(minor) for minor in NOTES)))
+            self.news("notes", d.DeviceState("idling", "ok"))
+            self.news("paper", d.DeviceState("ready", "ok"))
+
+    def restart(self, *, healthy: bool = True) -> None:
+        self.journal.close()
+        self.time.mono += 5 * NS
+        self.start(healthy=healthy)
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def fresh(self) -> str:
+        self.sessions += 1
+        return f"s{self.sessions}"
+
+    # --- doing --------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Any:
+        return self.kernel.model
+
+    @property
+    def state(self) -> str:
+        return str(self.kernel.model.state)
+
+    def news(self, device: str, event: Any) -> None:
+        self.kernel.handle_news(DeviceNews(device, event, self.time.mono, 1))
+
+    def tap(self, intent: intents.AnyIntent) -> bool:
+        return self.kernel.handle_intent(IntentPosted(intent, self.model.session, self.model.step))
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass; every deadline on the way is met."""
+        until = self.time.mono + seconds * NS
+        while (due := self.kernel.due()) <= until:
+            self.time.mono = max(self.time.mono, due)
+            self.kernel.tick()
+        self.time.mono = until
+        self.kernel.tick()
+
+    def pay(self, number: str = WATER) -> None:
+        """Go as far as the first note."""
+        self.tap(intents.EnterNumber(number))
+        assert self.state == "reviewing", self.model.messages
+        self.tap(intents.Pay())
+        self.tap(intents.AcceptConditions())
+        assert self.state == "accepting"
+
+    def escrow(self, minor: int, serial: int = 0) -> NoteId:
+        self.serial = serial or self.serial + 1
+        note = NoteId("", self.serial)
+        self.news("notes", d.NoteEscrowed(note, usd(minor), 0))
+        return note
+
+    def stacked(self, note: NoteId | None, minor: int | None = None, **more: Any) -> int:
+        self.token += 1
+        self.news("notes", d.NoteStacked(self.token, note, usd(minor) if minor else None, **more))
+        return self.token
+
+    def feed(self, minor: int) -> NoteId:
+        """One note, taken without a question."""
+        note = self.escrow(minor)
+        assert self.state == "stacking", self.state
+        self.stacked(note, minor)
+        return note
+
+    def printed(self) -> None:
+        """Let the printer do its work on every job that waits."""
+        for job in self.model.jobs:
+            if job.state in ("queued", "held"):
+                self.token += 1
+                self.news("paper", d.PrintReady(self.token, job.job))
+                self.news("paper", d.Printed(job.job))
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def bodies(self, *kinds: type) -> list[Any]:
+        found = [committed.fact.body for committed in self.journal.read()]
+        return [body for body in found if not kinds or isinstance(body, kinds)]
+
+    def sent(self, kind: type[c.Command]) -> list[Any]:
+        return [command for _, command, _ in self.devices.orders if isinstance(command, kind)]
+
+    def confirmed(self, token: int) -> bool:
+        return any(command.token == token for command in self.sent(c.Confirm))
+
+    def findings(self) -> list[Any]:
+        with Reader(self.path) as reader:
+            return verify(reader, published_keys=[KEY.public_hex], check_entry=lambda entry: _sound(entry))
+
+    def sums(self) -> dict[str, int]:
+        """Cents by what the facts say: credited, suspended, open disputes, applied, over."""
+        disputed = {body.note: body.value.minor for body in self.bodies(facts.NoteDisputed)}
+        for body in self.bodies(facts.NoteSuspended, facts.NoteReturned, facts.NoteCredited):
+            disputed.pop(body.note, None)
+        settled = self.bodies(facts.Settled)
+        return {
+            "credited": sum(body.value.minor for body in self.bodies(facts.NoteCredited)),
+            "suspended": sum(body.value.minor for body in self.bodies(facts.NoteSuspended) if body.value),
+            "disputed": sum(disputed.values()),
+            "tender": sum(body.tender_minor for body in settled),
+            "applied": sum(part.minor for body in settled for part in body.allocations),
+            "over": sum(body.overpayment_minor for body in settled),
+        }
+
+
+def _sound(entry: Any) -> None:
+    check(entry, chart())
+
+
+Doing = Callable[[Rig], object]

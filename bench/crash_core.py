@@ -156,7 +156,7 @@ class CoreUnderTest:
         return lambda event: self._news.append(DeviceNews(device, event, self._now, 1))
 
     def post(self, device: str, command: Any, generation: int | None = None) -> bool:
-        """Carry an order out at once, down to the wire: a line thread may be that quick, so a kill may come after it."""
+        """Carry an order out at once, down to the wire: a line thread may be that quick, and a kill come after it."""
         self._orders.append((device, command))
         if self._opened:
             self._carry_orders_out()

@@ -62,9 +62,12 @@ class Running:
         self._server: Any = None
         self.address = ""
         plugins = tuple((report.name, report.status, report.reason) for report in setup.plugins.reports)
-        self.core = Core(plugins)
-        self.control = ControlServer(setup.control_path, self.core.post_control)
         self.listeners = FactListeners(setup.plugins.listeners)
+        self.core = Core(plugins, self._set_apart)
+        self.control = ControlServer(setup.control_path, self.core.post_control)
+
+    def _set_apart(self) -> list[tuple[str, str]]:
+        return [(report.plugin, report.quarantined) for report in self.listeners.take_quarantined()]
 
     def start(self) -> None:
         """Start everything; when this returns the service is ready.

@@ -195,6 +195,11 @@ class Kernel:
             self._guarded(self._data.look)
         self._finish_item()
 
+    def record(self, body: facts.AnyBody) -> None:
+        """Commit a fact that moves no state; dropped while the journal takes nothing."""
+        if self.trouble is None:
+            self._guarded(lambda: self._append((body,), "", "kiosk"))
+
     def close_counter(self, by: str) -> None:
         """Take the kiosk out of service for new payments ("" opens it again)."""
         self.closed_by = by

@@ -26,6 +26,7 @@ from kiosk.core.supervisor import DeviceNews, Supervisor
 from kiosk.core.verbs import answer
 from kiosk.errors import JournalError, KioskError
 from kiosk.model.device_events import DeviceState
+from kiosk.model.facts import PluginQuarantined
 from kiosk.model.instant import NS
 
 #: How often the watchdog is fed at most, and how old a worker's heartbeat may be.
@@ -40,12 +41,18 @@ HEALTH_NS = NS
 class Core:
     """Owns the kernel thread.  It is the `Desk` of the screen."""
 
-    def __init__(self, plugins: tuple[tuple[str, str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        plugins: tuple[tuple[str, str, str], ...] = (),
+        set_apart: Callable[[], list[tuple[str, str]]] = list,
+    ) -> None:
+        """Take what became of each plugin at load, and the call that tells (plugin, reason) of later quarantines."""
         self.board = SnapshotBoard()
         self.boot = secrets.token_hex(4)
         self.kernel: Kernel | None = None
         self.supervisor: Supervisor | None = None
         self.plugins = plugins
+        self._set_apart = set_apart
         #: Why the kernel thread ended by itself, or None.
         self.fault: BaseException | None = None
         self.ended = threading.Event()
@@ -133,6 +140,9 @@ class Core:
             self._started = self.kernel.parts.clock.instant().iso()
             self._checkpoint_seq = self.kernel.books.seq
             self.kernel.start()
+            for name, status, reason in self.plugins:
+                if status == "quarantined":
+                    self.kernel.record(PluginQuarantined(name[:80], reason[:300]))
             self.supervisor.start()
             self._ready()
             while self._turn():
@@ -218,6 +228,7 @@ class Core:
         now = kernel.parts.clock.now_ns()
         if now - self._health_ns >= HEALTH_NS:
             self._health_ns = now
+            self._look_at_plugins()
             self.publish_health()
         if now - self._fed_ns >= FEED_NS and self.running_supervisor.all_ticked(now - WORKER_NS):
             self._fed_ns = now
@@ -229,6 +240,13 @@ class Core:
         if now - self._busy_ns >= IDLE_NS and kernel.model.state in (State.IDLE, State.OUT_OF_SERVICE):
             self._busy_ns = now
             self._tidy()
+
+    def _look_at_plugins(self) -> None:
+        """Put a plugin that was set apart while running on the health page and into the journal."""
+        for name, reason in self._set_apart():
+            others = tuple(each for each in self.plugins if each[0] != name)
+            self.plugins = (*others, (name, "quarantined", reason[:300]))
+            self.running_kernel.record(PluginQuarantined(name[:80], reason[:300]))
 
     def _tidy(self) -> None:
         """Use a quiet moment: move the journal's WAL, give the ballast back, keep a checkpoint of the books."""

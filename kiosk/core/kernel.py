@@ -83,6 +83,7 @@ class Kernel:
         self._stall = Stall(self.counts)
         self._retry_ns: int | None = None
         self._next_watch_ns = 0
+        self._below_reserve = False
         self._refused_in: tuple[str, int] = ("", 0)
         self._committer = Committer(parts)
         self._data = DataWatch(parts, self._append)
@@ -159,6 +160,7 @@ class Kernel:
             self._try_stalled()
         if now >= self._next_watch_ns:
             self._next_watch_ns = now + NS
+            self._below_reserve = self.parts.journal.below_reserve
             jump = self.parts.clock.watch()
             if jump and self.trouble is None:
                 self._guarded(lambda: self._append((facts.ClockJumped(jump, "while running"),), "", "kiosk"))
@@ -380,7 +382,7 @@ class Kernel:
     def reasons(self) -> tuple[Text, ...]:
         """Return why no new payment can be taken now; empty in service."""
         return closed_because(
-            self.parts.board, trouble=self.trouble, low_space=self.parts.journal.low_space, closed_by=self.closed_by,
+            self.parts.board, trouble=self.trouble, low_space=self._below_reserve or self.parts.journal.low_space, closed_by=self.closed_by,
             data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
             note_stuck=self.model.note_stuck,
         )  # fmt: skip

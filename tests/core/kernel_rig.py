@@ -141,9 +141,7 @@ class Rig:
         self.serial = 0
         self.committed: list[facts.Committed] = []
         stamp = facts.Stamp(self.time.clock().instant(), dt.date(2026, 11, 22), "kiosk", "", 1, DIGESTS)
-        Journal.create(
-            self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192
-        ).close()
+        Journal.create(self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192).close()
         self.start()
 
     # --- life ---------------------------------------------------------------------------------------------

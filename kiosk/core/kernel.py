@@ -32,6 +32,7 @@ from kiosk.core.naming import named
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
 from kiosk.core.readiness import closed_because
+from kiosk.core.refusals import Refusals
 from kiosk.core.stall import Stall, Waiting
 from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
@@ -59,8 +60,6 @@ RETRY_NS = 2 * NS
 SETTLING_NS = 15 * NS
 #: How often an idle kiosk looks whether reference data came.
 DATA_NS = 5 * NS
-#: Refused device events of one session that become facts; the rest is only counted.
-REFUSALS_RECORDED = 5
 
 
 class Kernel:
@@ -84,7 +83,7 @@ class Kernel:
         self._retry_ns: int | None = None
         self._next_watch_ns = 0
         self._below_reserve = False
-        self._refused_in: tuple[str, int] = ("", 0)
+        self._refusals = Refusals(self.counts)
         self._committer = Committer(parts)
         self._data = DataWatch(parts, self._append)
         self._next_data_ns = 0
@@ -272,14 +271,9 @@ class Kernel:
                 self._perform(effect, generation)
 
     def _refuse(self, event: Any, device: str) -> None:
-        name = type(event).__name__
-        self.counts[f"refused.{name}"] += 1
-        session, count = self._refused_in
-        count = count + 1 if session == self.model.session else 1
-        self._refused_in = (self.model.session, count)
-        if device and count <= REFUSALS_RECORDED:
-            body = facts.EventRefused(str(self.model.state), name)
-            self._append((body,), self.model.session, f"device:{device}")
+        told = self._refusals.of(self.model, event, device)
+        if told is not None:
+            self._append((told,), self.model.session, f"device:{device}")
 
     def _perform(self, effect: AnyEffect, generation: int) -> None:
         match effect:
@@ -382,8 +376,8 @@ class Kernel:
     def reasons(self) -> tuple[Text, ...]:
         """Return why no new payment can be taken now; empty in service."""
         return closed_because(
-            self.parts.board, trouble=self.trouble, low_space=self._below_reserve or self.parts.journal.low_space, closed_by=self.closed_by,
-            data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
+            self.parts.board, trouble=self.trouble, closed_by=self.closed_by,
+            low_space=self._below_reserve or self.parts.journal.low_space, data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
             note_stuck=self.model.note_stuck,
         )  # fmt: skip
 

@@ -29,9 +29,10 @@ from kiosk.model.device_events import DeviceState
 from kiosk.model.facts import PluginQuarantined
 from kiosk.model.instant import NS
 
-#: How often the watchdog is fed at most, and how old a worker's heartbeat may be.
+#: How often the watchdog is fed at most, and how old a worker's heartbeat may be; less than the supervisor waits
+#: before it replaces a hung worker, so that a stall shows here first.
 FEED_NS = 5 * NS
-WORKER_NS = 12 * NS
+WORKER_NS = 5 * NS
 #: Idle time after which the journal is tidied, and facts between two checkpoints of the books.
 IDLE_NS = 3 * NS
 CHECKPOINT_FACTS = 2_000
@@ -281,7 +282,8 @@ class Core:
     def status_words(self) -> str:
         """Return the service's state in one line for people."""
         kernel = self.running_kernel
-        reasons = ", ".join(reason.id for reason in kernel.model.out_of_service)
+        words = kernel.parts.slips.catalogue
+        reasons = " ".join(words.say(reason, "en") for reason in kernel.model.out_of_service)
         state = f"out of service: {reasons}" if reasons else f"in service, {kernel.model.state}"
         journal = kernel.parts.journal
         return f"{journal.kiosk} {journal.realm}: {state}; journal {kernel.books.epoch}/{kernel.books.seq}"

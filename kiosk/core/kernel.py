@@ -376,9 +376,9 @@ class Kernel:
     def reasons(self) -> tuple[Text, ...]:
         """Return why no new payment can be taken now; empty in service."""
         return closed_because(
-            self.parts.board, trouble=self.trouble, closed_by=self.closed_by,
-            low_space=self._below_reserve or self.parts.journal.low_space, data_there=self._data.there, paper_needed=self.parts.settings.without_paper == "refuse",
-            note_stuck=self.model.note_stuck,
+            self.parts.board, trouble=self.trouble, closed_by=self.closed_by, data_there=self._data.there,
+            low_space=self._below_reserve or self.parts.journal.low_space, note_stuck=self.model.note_stuck,
+            paper_needed=self.parts.settings.without_paper == "refuse",
         )  # fmt: skip
 
     def _weigh_service(self) -> None:

@@ -90,7 +90,7 @@ def _user(machine: Machine) -> Iterator[Check]:
 
 
 def _conflicts(machine: Machine, setup: Setup | None) -> Iterator[Check]:
-    usb_printer = setup is None or any(device.transport == "usb" for device in setup.devices)
+    usb_printer = setup is None or any(device.transport == "usb_printer" for device in setup.devices)
     loaded, running = machine.modules(), machine.processes()
     if "usblp" in loaded:
         yield Check(

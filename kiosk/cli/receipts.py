@@ -58,7 +58,7 @@ def show(number: str, config_file: Path, journal_file: Path | None, as_json: boo
         )
     if as_json:
         told = {
-            "number": printed,
+            "id": printed,
             "printed": copies,
             **msgspec.to_builtins(describe(committed)),
             "receipt": msgspec.to_builtins(body),

@@ -1,0 +1,62 @@
+"""The commented configuration: every key there is, with its true default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kiosk import app
+from kiosk.checkout.settings import CheckoutSettings, Periods
+from kiosk.cli import places
+from kiosk.core.slips import City
+from kiosk.core.supervisor_setup import DeviceConfig, prepare
+
+FILE = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
+TEXT = FILE.read_text("utf-8")
+SECTIONS: dict[str, type[Any]] = {
+    "kiosk": app.Identity, "city": City, "paths": app.Places, "screen": app.ScreenSection, "checkout": CheckoutSettings,
+    "checkout.periods": Periods, "plugins": app.PluginSection, "device": DeviceConfig,
+}  # fmt: skip
+
+
+def keys_of(section: str, *, commented: bool) -> dict[str, str]:
+    """Return the keys that stand (or stand commented) below a section's first heading, with the text of their value."""
+    part = re.split(rf"^\[+{re.escape(section)}\]+.*$", TEXT, flags=re.M)[1]
+    body = re.split(r"^\[", part, flags=re.M)[0]
+    mark = r"# " if commented else r""
+    return {
+        hit[1]: hit[2] for hit in re.finditer(rf"^{mark}([a-z_0-9]+) = ([^#\n]+?)[ \t]*(?:#.*)?$", body, flags=re.M)
+    }
+
+
+def test_the_commented_configuration_is_good() -> None:
+    setup = app.load(FILE)
+    assert len(prepare(setup.devices, setup.plugins.drivers)) == 3
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_of_a_section_is_in_the_commented_configuration(section: str) -> None:
+    there = {*keys_of(section, commented=True), *keys_of(section, commented=False)}
+    inner = {"periods"} if section == "checkout" else set()
+    assert {field.encode_name for field in msgspec.structs.fields(SECTIONS[section])} - inner == there
+
+
+@pytest.mark.parametrize("section", [name for name in SECTIONS if name != "device"])
+def test_a_commented_key_shows_its_default(section: str) -> None:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(SECTIONS[section])}
+    for name, value in keys_of(section, commented=True).items():
+        if (section, name) == ("plugins", "allow"):  # its default is "absent", which TOML cannot write
+            continue
+        told = msgspec.convert(tomllib.loads(f"x = {value}")["x"], fields[name].type)
+        assert told == fields[name].default, f"{section}.{name}"
+
+
+def test_the_quick_way_to_the_paths_knows_the_same_defaults() -> None:
+    assert app.Places().state == places.STATE
+    assert app.Places().runtime == places.RUNTIME
+    assert app.Identity(id="K07").realm == places.REALM

@@ -29,6 +29,8 @@ class DevicePage(msgspec.Struct):
     firmware: str = ""
     serial: str = ""
     faults: dict[str, int] = {}
+    #: Whether it has told a state of its own since the start; before, its silence only means that it is starting.
+    spoke: bool = False
 
     @property
     def ready(self) -> bool:
@@ -71,6 +73,7 @@ class DeviceBoard:
         if isinstance(event, DeviceState):
             changed = (page.state, page.severity) != (event.state, event.severity)
             page.state, page.severity, page.raw, page.detail = event.state, event.severity, event.raw, event.detail
+            page.spoke = page.spoke or event.state != "unknown"
             return page, changed
         if isinstance(event, NotesKnown):
             changed = page.notes != event.values

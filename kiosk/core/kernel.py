@@ -87,6 +87,8 @@ class Kernel:
         self._committer = Committer(parts)
         self._data = DataWatch(parts, self._append)
         self._next_data_ns = 0
+        #: What a start left to do, until the devices' drivers are there to take orders.
+        self._later: tuple[AnyEffect, ...] = ()
         self._settled_ns = parts.clock.now_ns() + SETTLING_NS
 
     # --- starting -----------------------------------------------------------------------------------------
@@ -111,9 +113,7 @@ class Kernel:
         found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)
         for commit, session in found.commits:
             self._append(commit, session, "kiosk")
-        self.model = found.model
-        for effect in found.effects:
-            self._perform(effect, 0)
+        self.model, self._later = found.model, found.effects
         self._weigh_service()
         self._drain()
         self.parts.published()
@@ -155,6 +155,9 @@ class Kernel:
     def tick(self) -> None:
         """The time has come for whatever `due` named."""
         now = self.parts.clock.now_ns()
+        later, self._later = self._later, ()
+        for effect in later:
+            self._perform(effect, 0)
         if self._retry_ns is not None and now >= self._retry_ns:
             self._try_stalled()
         if now >= self._next_watch_ns:
@@ -187,7 +190,9 @@ class Kernel:
 
     def next_deadline(self) -> int | None:
         """Return the present state's deadline or the retry's, without the clock watch; for a virtual clock."""
-        wanted = [each for each in (self.model.deadline_ns, self._retry_ns) if each is not None]
+        wanted = [
+            each for each in (self.model.deadline_ns, self._retry_ns, 0 if self._later else None) if each is not None
+        ]
         return min(wanted) if wanted else None
 
     def look_for_data(self) -> None:
@@ -379,6 +384,7 @@ class Kernel:
             self.parts.board, trouble=self.trouble, closed_by=self.closed_by, data_there=self._data.there,
             low_space=self._below_reserve or self.parts.journal.low_space, note_stuck=self.model.note_stuck,
             paper_needed=self.parts.settings.without_paper == "refuse",
+            settled=self.parts.clock.now_ns() >= self._settled_ns,
         )  # fmt: skip
 
     def _weigh_service(self) -> None:

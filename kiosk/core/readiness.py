@@ -23,8 +23,12 @@ def closed_because(
     data_there: bool,
     paper_needed: bool,
     note_stuck: bool = False,
+    settled: bool = False,
 ) -> tuple[Text, ...]:
-    """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes."""
+    """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes.
+
+    A silent acceptor is "starting" only until it has spoken, and no longer than a start takes (`settled`).
+    """
     found: list[Text] = []
     if trouble is not None:
         found.append(text(_TROUBLE.get(type(trouble).__name__, "out.journal_damaged")))
@@ -34,7 +38,7 @@ def closed_because(
         found.append(text("out.operator"))
     if not board.acceptor_ready:
         acceptors = board.of_class("BillAcceptor")
-        starting = bool(acceptors) and all(page.state == "unknown" and not page.raw for page in acceptors)
+        starting = bool(acceptors) and not settled and not any(page.spoke for page in acceptors)
         found.append(text("out.starting" if starting else "out.acceptor"))
     elif note_stuck:
         # A note that nobody followed to its end: the acceptor would take no other, so no payment may begin.

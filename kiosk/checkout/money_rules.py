@@ -167,8 +167,15 @@ def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> 
     value = value_of(model, event)
     entry = ctx.counter.suspense_entry(value) if value is not None else None
     undone = dispute_undone(ctx, event.note)
+    # A note without a value cannot be told from another later: it stays nameless rather than take a name in vain.
     kept = facts.NoteSuspended(
-        ctx.device, event.note, value, reason, entry, device_mark=event.device_mark, raw=event.raw
+        ctx.device,
+        event.note if value is not None else None,
+        value,
+        reason,
+        entry,
+        device_mark=event.device_mark,
+        raw=event.raw,
     )
     slip = facts.ReceiptIssued(
         ctx.next_receipt, "suspense", LAYOUT, model.language, (), note_value(value),

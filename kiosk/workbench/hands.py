@@ -51,6 +51,9 @@ class Hands:
     def _scan(self, label: str) -> str:
         if not label or len(label) > LONGEST:
             raise SimulatorError("type a label first", hint=f"at most {LONGEST} characters")
+        return self._hold(label)
+
+    def _hold(self, label: str) -> str:
         with self._demo.hardware.scanner.hands() as scanner:
             if not scanner.scan(label):
                 raise SimulatorError("the scanner has no power")
@@ -60,7 +63,7 @@ class Hands:
     def _sample(self, number: str) -> str:
         if not number.isdecimal() or int(number) >= len(self._demo.samples):
             raise SimulatorError("there is no such label")
-        return self._scan(self._demo.samples[int(number)].label)
+        return self._hold(self._demo.samples[int(number)].label)
 
     # --- notes -------------------------------------------------------------------------------------------------
 

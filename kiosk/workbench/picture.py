@@ -21,9 +21,8 @@ _FAULTS = {"STACKER_FULL", "STACKER_OPEN", "JAM_IN_ACCEPTOR", "JAM_IN_STACKER", 
 
 def state(demo: Demonstration, after: int) -> dict[str, Any]:
     """Return everything that the bench draws, and what happened after the event of that number."""
-    address = demo.core.address()
     return {
-        "screen": address.rpartition("=")[2][:8],
+        "screen": str(demo.core.pid) if demo.core.address() else "",
         "running": demo.core.running,
         "powered": demo.hardware.powered,
         "trouble": demo.hardware.trouble(),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
+from kiosk.protocols.id003.codes import DeviceStatus
 from kiosk.simulators.lone_stage import LoneStage
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.screen_hand import ScreenHand, amount
@@ -86,7 +87,18 @@ class WholeStage:
         self._notes.garble_replies(count)
 
     def stack_by_itself(self) -> None:
-        self._notes.stack_by_itself()
+        """Let the unit say ESCROW once and then stack, before the kiosk's answer can arrive."""
+        device = self.hardware.acceptor.role
+        end = time.monotonic_ns() + SETTLE_MS * 1_000_000
+        said: int | None = None
+        while time.monotonic_ns() < end:
+            with self.hardware.acceptor.hands():
+                if device.status in (DeviceStatus.ESCROW, DeviceStatus.HOLDING):
+                    said = device.counters["replies"] if said is None else said
+                    if device.counters["replies"] > said and device.stack_by_itself():
+                        return
+            time.sleep(0.001)
+        raise SimulatorError("stack by itself: no note came into escrow", hint="feed one first")
 
     def repeat_escrow(self) -> None:
         self._notes.repeat_escrow()

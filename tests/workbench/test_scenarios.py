@@ -57,7 +57,9 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ]
     with ThreadPoolExecutor(3) as pool:
         yield {
-            name: pool.submit(play, name, tmp_path_factory.mktemp("t")) for name in dict.fromkeys(chosen) if name in NAMES
+            name: pool.submit(play, name, tmp_path_factory.mktemp("t"))
+            for name in dict.fromkeys(chosen)
+            if name in NAMES
         }
 
 

@@ -80,8 +80,8 @@ function draw(state) {
   enable("restore", "", !state.powered);
   bezel.classList.toggle("off", !state.powered);
   bezel.classList.toggle("starting", state.powered && !state.screen);
-  if (state.screen && state.screen !== shownScreen) {
-    if (shownScreen !== null) frame.src = "/screen";
+  if (state.screen !== shownScreen) {
+    if (state.screen && shownScreen !== null) frame.src = "/screen";
     shownScreen = state.screen;
   }
   drawAcceptor(state.acceptor);

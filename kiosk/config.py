@@ -113,13 +113,19 @@ def _line(fault: str, source: str) -> str:
     path = re.sub(r"\[.*?\]", "", place[1]).split(".") if place and place[1] else []
     key = unknown[1] if unknown else path[-1] if path else ""
     section = path if unknown else path[:-1]
+    # Of several `[[name]]` sections the one that the fault counts, from 0.
+    counted = re.search(r"\[(\d+)\]", place[1]) if place and place[1] else None
+    left = int(counted[1]) if counted else 0
     inside = not section
     for number, line in enumerate(source.splitlines(), 1):
         header = re.match(r"\s*\[\[?\s*([\w.\-\"]+)\s*\]\]?", line)
         if header:
             name = header[1].replace('"', "")
             inside = name == ".".join(section)
-            if key and name == ".".join([*section, key]):
+            if inside and left and line.lstrip().startswith("[["):
+                inside, left = False, left - 1
+            whole = ".".join([*section, key])
+            if key and (name == whole or name.startswith(f"{whole}.")):
                 return f", line {number}"
         elif key and inside and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line):
             return f", line {number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import msgspec
 import kiosk
 from kiosk import config
 from kiosk.app.sections import KioskConfig
-from kiosk.core.supervisor_setup import DeviceConfig
-from kiosk.errors import ConfigError
+from kiosk.core.clock import Clock
+from kiosk.core.supervisor_setup import DeviceConfig, prepare
+from kiosk.errors import ConfigError, KioskError
 from kiosk.ledger.chart import Chart, check_services, load_chart
-from kiosk.plugins.manager import LoadedPlugins, load_plugins
+from kiosk.plugins.manager import LoadedPlugins, PluginReport, load_plugins
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.library import load as load_library
 from kiosk.texts import Catalogue
@@ -71,13 +73,8 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
     plugins = load_plugins(
         safe_mode=settings.plugins.safe_mode, allow=settings.plugins.allow, disabled=settings.plugins.disabled
     )
-    for name, declared in plugins.declared.services.items():
-        texts.setdefault(f"services/{name}.toml", declared.toml)
-    library = load_library(
-        {name: text for name, text in texts.items() if name.split("/")[0] in ("services", "policies")}
-    )
     chart = load_chart(texts["chart.toml"], str(data / "chart.toml"))
-    check_services(chart, library.services.values())
+    library, plugins = with_plugin_services(texts, chart, plugins)
     catalogue = Catalogue.load([data / "texts"] if (data / "texts").is_dir() else [], pseudo=pseudo)
     for language in settings.kiosk.languages:
         if language not in catalogue.languages:
@@ -85,7 +82,12 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
                 f"{file}: kiosk.languages names {language!r}, of which there are no texts",
                 hint=f"there are {', '.join(catalogue.languages)}",
             )
-    devices, columns = with_profiles(settings.device, texts)
+    try:
+        devices, columns = with_profiles(settings.device, texts)
+        prepare(devices, plugins.drivers)
+        Clock(settings.kiosk.zone, settings.kiosk.cut_off)
+    except ConfigError as error:
+        raise ConfigError(f"{file}{device_line(error.message, source)}: {error.message}", hint=error.hint) from None
     return Setup(
         config=settings,
         file=file,
@@ -99,6 +101,69 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
         columns=columns,
         digest=digest_of({"kiosk.toml": source, **texts}),
     )
+
+
+def device_line(problem: str, source: str) -> str:
+    """Return ``, line N`` for the key of a device's section that a problem names; "" where it cannot be told.
+
+    >>> device_line("device 'a', line: 'prt' is not known", '[[device]]\\nname = "a"\\nline = { prt = 1 }')
+    ', line 3'
+    """
+    named = re.match(r"device '(\w+)'", problem)
+    if named is None:
+        return ""
+    sections = re.split(r"(?m)^(?=\s*\[)", source)
+    words = re.findall(r"'([\w-]+)'|\$\.(\w+)", problem[named.end() :])
+    number = 1
+    wanted = re.compile(rf"(?m)^\s*name\s*=\s*[\"']{named[1]}[\"']")
+    for at, section in enumerate(sections):
+        if re.match(r"\s*\[\[\s*device\s*\]\]", section) and wanted.search(section):
+            # The driver's options may stand in tables of their own right behind the device's keys.
+            mine = section
+            for more in sections[at + 1 :]:
+                if not re.match(r"\s*\[device\.", more):
+                    break
+                mine += more
+            for offset, line in enumerate(mine.splitlines()):
+                if any(re.search(rf"\b{re.escape(a or b)}\b", line) for a, b in words):
+                    return f", line {number + offset}"
+            return f", line {number}"
+        number += section.count("\n")
+    return ""
+
+
+def with_plugin_services(
+    texts: dict[str, str], chart: Chart, plugins: LoadedPlugins
+) -> tuple[TariffLibrary, LoadedPlugins]:
+    """Load the city's services, then each one that a plugin declares on trial; one that does not load is set apart.
+
+    `texts` gets the services that were taken.
+
+    Raises:
+        KioskError: a service of the city itself does not load.
+    """
+    library = checked_library(texts, chart)
+    reports = list(plugins.reports)
+    for name, declared in plugins.declared.services.items():
+        file = f"services/{name}.toml"
+        if file in texts:
+            continue  # the city has its own
+        try:
+            library = checked_library({**texts, file: declared.toml}, chart)
+        except KioskError as error:
+            reports.append(PluginReport(f"service {name}", "", "plugin", "quarantined", str(error)[:500]))
+        else:
+            texts[file] = declared.toml
+    return library, msgspec.structs.replace(plugins, reports=tuple(reports))
+
+
+def checked_library(texts: Mapping[str, str], chart: Chart) -> TariffLibrary:
+    """Load services and policies and hold their accounts against the chart."""
+    library = load_library(
+        {name: text for name, text in texts.items() if name.split("/")[0] in ("services", "policies")}
+    )
+    check_services(chart, library.services.values())
+    return library
 
 
 def read_city_data(data: Path) -> dict[str, str]:

@@ -138,11 +138,13 @@ def stacked(model: Checkout, event: NoteStacked, ctx: Context) -> Outcome:
 
 
 def value_of(model: Checkout, event: NoteStacked) -> Money | None:
-    """Return what a stacked note is worth: as the wire tells it, else as it was told in escrow; never a guess."""
-    if event.value is not None and event.value.minor > 0:
-        return event.value
-    same = model.flight is not None and event.note is not None and model.flight.note == event.note
-    return model.flight.value if same and model.flight is not None else None
+    """Return what a stacked note is worth: as it was told in escrow and stands in its intent, else as the wire tells.
+
+    A driver that contradicts itself changes nothing: one note has one value, and the citizen has seen it.
+    """
+    if model.flight is not None and event.note is not None and model.flight.note == event.note:
+        return model.flight.value
+    return event.value if event.value is not None and event.value.minor > 0 else None
 
 
 def without_flight(model: Checkout, note: NoteId | None, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
@@ -251,7 +253,7 @@ def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
 
 def gone(model: Checkout, event: NoteGone, ctx: Context) -> Outcome:
     """A credited note's life on the wire ended; recorded so that a later sign is another note."""
-    if known_outcome(ctx, event.note) not in ("credited", "suspended"):
+    if known_outcome(ctx, event.note) not in ("credited", "suspended", "disputed"):
         return model, []
     return model, [Record((facts.NoteGone(event.note),), "", "device")]
 

@@ -34,7 +34,7 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
     from kiosk.workbench.demonstration import Demonstration
 
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: _interrupt(ended))
     steps = []
     if scenario is not None:
@@ -55,7 +55,7 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
         click.echo("\n… interrupted")
         code = 130 if scenario is not None else 0
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # the end must not be interrupted half way
         click.echo("… ending the kiosk and its devices")
         demonstration.stop()

@@ -163,10 +163,11 @@ class Books(msgspec.Struct, kw_only=True):
         for name in reversed(self.notes):
             page = self.notes[name]
             owner, _, serial = name.rpartition("#")
-            if owner != device or page.gone or page.outcome in ("returned", "disputed"):
+            if owner != device or page.gone or page.outcome == "returned":
                 continue
             if int(serial) != self.note_serials.get(device):
                 continue
+            # A disputed note is booked: should the unit still show it, it is acknowledged and not booked again.
             phase = "stack_sent" if page.outcome in ("intended", "returning") else "credited"
             return NoteId(device, int(serial)), page.value, phase
         return None

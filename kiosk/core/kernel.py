@@ -88,7 +88,7 @@ class Kernel:
         self._data = DataWatch(parts, self._append)
         self._next_data_ns = 0
         #: What a start left to do, until the devices' drivers are there to take orders.
-        self._later: tuple[AnyEffect, ...] = ()
+        self._later: list[AnyEffect] = []
         self._settled_ns = parts.clock.now_ns() + SETTLING_NS
 
     # --- starting -----------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class Kernel:
         found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)
         for commit, session in found.commits:
             self._append(commit, session, "kiosk")
-        self.model, self._later = found.model, found.effects
+        self.model, self._later = found.model, list(found.effects)
         self._weigh_service()
         self._drain()
         self.parts.published()
@@ -155,8 +155,8 @@ class Kernel:
     def tick(self) -> None:
         """The time has come for whatever `due` named."""
         now = self.parts.clock.now_ns()
-        later, self._later = self._later, ()
-        for effect in later:
+        while self._later:
+            effect, *self._later = self._later
             self._perform(effect, 0)
         if self._retry_ns is not None and now >= self._retry_ns:
             self._try_stalled()
@@ -190,10 +190,8 @@ class Kernel:
 
     def next_deadline(self) -> int | None:
         """Return the present state's deadline or the retry's, without the clock watch; for a virtual clock."""
-        wanted = [
-            each for each in (self.model.deadline_ns, self._retry_ns, 0 if self._later else None) if each is not None
-        ]
-        return min(wanted) if wanted else None
+        wanted = [0 if self._later else None, self.model.deadline_ns, self._retry_ns]
+        return min((each for each in wanted if each is not None), default=None)
 
     def look_for_data(self) -> None:
         """Notice reference data that came, went or changed."""

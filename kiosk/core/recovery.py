@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from kiosk.checkout.effects import AnyEffect, PrintReceipt
-from kiosk.checkout.events import CartItem
+from kiosk.checkout.effects import AnyEffect, PrintReceipt, Raise
+from kiosk.checkout.events import CartItem, Settle
 from kiosk.checkout.model import Checkout, Context, Flight, Job
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import job_name, to
@@ -57,9 +57,11 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
 
 
 def resumed(session: OpenSession, model: Checkout, ctx: Context, flight: Flight | None) -> Checkout:
-    """Offer the interrupted payment again to the person in front."""
+    """Offer the interrupted payment again to the person in front; one that is paid in full is settled at once."""
+    paid = sum(value.minor for value in session.credited) >= session.due_minor
+    state = State.SETTLING if paid and (flight is None or not flight.ours) else State.RESUMING
     return to(
-        model, State.RESUMING, ctx, session=session.session, language=session.language, frozen=True,
+        model, state, ctx, session=session.session, language=session.language, frozen=True,
         cart=tuple(CartItem(stub(quote), quote) for quote in session.quotes), due_minor=session.due_minor,
         credited=tuple(session.credited), flight=flight, messages=(text("message.interrupted"),),
     )  # fmt: skip
@@ -95,4 +97,6 @@ def unprinted_slips(
         model = msgspec.structs.replace(model, jobs=tuple(jobs), slips=numbers)
         if model.state is State.IDLE:
             model = to(model, State.RECEIPTING, ctx, messages=(text("message.interrupted"),))
+    if model.state is State.SETTLING:
+        effects.append(Raise(Settle("recovery")))
     return Start(model, tuple(commits), tuple(effects))

@@ -128,7 +128,7 @@ class SlipPrinter(msgspec.Struct, frozen=True):
                 )
                 amount = Money(total.minor * int(value), body.currency)
             else:
-                label = self.catalogue.word(f"slip.total.{name}", language)
+                label = self.catalogue.word(f"slip.total.{body.slip if name == 'note' else name}", language)
                 amount = Money(total.minor, body.currency)
             bold = name in ("applied", "overpayment", "pending")
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)

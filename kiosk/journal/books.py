@@ -15,6 +15,7 @@ from kiosk.model.facts import (
     NoteReturned,
     NoteSuspended,
     ReceiptIssued,
+    ReturnIntended,
     Reversed,
     SessionClosed,
     Settled,
@@ -62,7 +63,9 @@ class Books:
         if entry is not None:
             self._post(fact, entry)
         match body:
-            case StackIntended():
+            case StackIntended() | ReturnIntended():
+                # Either intent names the note and its value before a command moves it; a unit that was told to
+                # return a note and stacked it all the same has still taken the citizen's money.
                 self._intended[body.note] = body.value
             case NoteReturned():
                 self._return(fact, body)

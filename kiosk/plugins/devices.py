@@ -91,8 +91,8 @@ Outbound = Write | PortRequest
 class OpenNote(msgspec.Struct, frozen=True):
     """A note whose end on the wire is not known from the journal.
 
-    `phase` is ``stack_sent`` (StackIntended committed, no outcome) or ``credited`` (NoteCredited committed, but
-    the unit may still show it and wait for its acknowledgement).
+    `phase` is ``stack_sent`` (StackIntended committed, no outcome) or ``credited`` (the note is booked:
+    credited, suspended or disputed; the unit may still show it and wait for its acknowledgement).
     """
 
     note: NoteId

@@ -16,6 +16,7 @@ from kiosk.tariff.library import TariffLibrary
 from kiosk.workbench.core_process import CoreProcess
 from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory
 from kiosk.workbench.hardware import Hardware
+from kiosk.workbench.journal_tail import JournalTail
 from kiosk.workbench.samples import Sample, samples
 from kiosk.workbench.screen_hand import ScreenHand
 from kiosk.workbench.stage import WholeStage
@@ -30,7 +31,7 @@ class Event(msgspec.Struct, frozen=True):
     number: int
     #: Local time of day.
     at: str
-    #: ``hand`` (somebody did something), ``kiosk`` (its process), ``paper``.
+    #: ``hand`` (somebody did something), ``kiosk`` (its process), ``fact`` (committed).
     kind: str
     text: str
 
@@ -55,6 +56,7 @@ class Demonstration:
         )
         self.screen = ScreenHand(self.core.address)
         self.stage = WholeStage(self.hardware, self.screen, cut=self.cut_power, restore=self.restore_power)
+        self.tail = JournalTail(self.directory.journal, lambda text: self.note("fact", text))
         self.library: TariffLibrary | None = None
         self.samples: tuple[Sample, ...] = ()
 
@@ -83,11 +85,13 @@ class Demonstration:
         self.core.start()
         address = self.core.wait_ready()
         self.note("kiosk", f"the kiosk has started (process {self.core.pid})")
+        self.tail.start()
         return address
 
     def stop(self) -> None:
         """End everything in order and leave nothing behind."""
         self.stage.stop()
+        self.tail.stop()
         self.core.stop()
         self.hardware.stop()
         self.directory.remove()

@@ -56,7 +56,7 @@ by("free").addEventListener("submit", (event) => {
 function fit() {
   const wide = size[0] > size[1];
   const room = wide ? Math.min(620, innerWidth - 60) : Math.min(innerHeight - 190, 940);
-  const scale = Math.max(0.2, wide ? room / size[0] : room / size[1]);
+  const scale = Math.max(0.2, Math.min(wide ? room / size[0] : room / size[1], (innerWidth - 56) / size[0]));
   frame.style.width = `${size[0]}px`;
   frame.style.height = `${size[1]}px`;
   frame.style.transform = `scale(${scale})`;

@@ -1,4 +1,4 @@
-"""A whole kiosk in the test's own process: real kernel thread, line threads, screen and socket; simulated devices on ptys.
+"""A whole kiosk in the test's own process: real kernel, line threads, screen and socket; simulated devices on ptys.
 
 `LiveKiosk` is what `kiosk run` starts, so a test can look inside, stop it, and start it again on the same journal and
 with the same devices.  Tests that need a process to kill use `ProcessKiosk`, the same ends around `kiosk run` itself.
@@ -191,9 +191,7 @@ class KioskAtHand:
         found = 0
         for each in self.facts():
             body = each.fact.body
-            if isinstance(body, facts.NoteCredited):
-                found += body.value.minor
-            elif isinstance(body, facts.NoteSuspended) and body.value is not None:
+            if isinstance(body, facts.NoteCredited | facts.NoteSuspended) and body.value is not None:
                 found += body.value.minor
         return found
 

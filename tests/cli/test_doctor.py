@@ -8,8 +8,9 @@ import pytest
 
 from kiosk import app
 from kiosk.cli import doctor_checks
-from kiosk.cli.doctor_checks import Check, examine
+from kiosk.cli.doctor_checks import examine
 from kiosk.cli.machine import Machine
+from kiosk.cli.machine_checks import Check
 
 TOML = """\
 [kiosk]

@@ -48,7 +48,7 @@ from kiosk.model.device_events import (
     Identified,
     NotesKnown,
     ProtocolFault,
-)  # fmt: skip
+)
 from kiosk.model.instant import NS
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
@@ -166,11 +166,8 @@ class Kernel:
             jump = self.parts.clock.watch()
             if jump and self.trouble is None:
                 self._guarded(lambda: self._append((facts.ClockJumped(jump, "while running"),), "", "kiosk"))
-        if (
-            now >= self._next_data_ns
-            and self.model.state in (State.IDLE, State.OUT_OF_SERVICE)
-            and self.trouble is None
-        ):
+        looks = self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None
+        if looks and now >= self._next_data_ns:
             self._next_data_ns = now + DATA_NS
             self._guarded(self._data.look)
         deadline = self.model.deadline_ns

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
 from kiosk.checkout.events import ReprintAsked
 from kiosk.core.inbox import ControlPosted
+from kiosk.core.kernel import Kernel
+from kiosk.core.snapshot import SnapshotBoard
+from kiosk.core.supervisor import Supervisor
 from kiosk.errors import DriverError, KioskError, ReceiptError
 from kiosk.model.facts import PrintStarted
 
-if TYPE_CHECKING:
-    from kiosk.core.service import Core
+
+class Core(Protocol):
+    """What a verb needs of the running core."""
+
+    board: SnapshotBoard
+
+    @property
+    def running_kernel(self) -> Kernel: ...
+
+    @property
+    def running_supervisor(self) -> Supervisor: ...
+
+    @property
+    def screen_age_ms(self) -> int | None: ...
+
+    def publish(self, force: bool = False) -> None: ...
+
+    def publish_health(self) -> None: ...
+
+    def status_words(self) -> str: ...
+
+    def stop_soon(self, reason: str) -> None: ...
 
 
 def answer(core: Core, request: ControlPosted) -> dict[str, Any]:

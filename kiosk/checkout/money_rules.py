@@ -124,7 +124,7 @@ def stacked(model: Checkout, event: NoteStacked, ctx: Context) -> Outcome:
         model, more = without_flight(model, event.note, ctx)
         return model, [confirm, *more]
     flight = model.own_flight
-    value = value_of(model, event)
+    value = value_of(model, event, ctx)
     ours = flight is not None and flight.note == event.note
     if not ours or event.note is None or value is None or value.currency != model.currency or outcome:
         return suspend(model, event, ctx, outcome)
@@ -137,13 +137,16 @@ def stacked(model: Checkout, event: NoteStacked, ctx: Context) -> Outcome:
     return model, [record, confirm, *effects]
 
 
-def value_of(model: Checkout, event: NoteStacked) -> Money | None:
-    """Return what a stacked note is worth: as it was told in escrow and stands in its intent, else as the wire tells.
+def value_of(model: Checkout, event: NoteStacked, ctx: Context) -> Money | None:
+    """Return what a stacked note is worth: as it was told in escrow or stands in its dispute, else as the wire tells.
 
     A driver that contradicts itself changes nothing: one note has one value, and the citizen has seen it.
     """
     if model.flight is not None and event.note is not None and model.flight.note == event.note:
         return model.flight.value
+    dispute = ctx.disputes.get(event.note) if event.note is not None else None
+    if dispute is not None:
+        return Money(sum(p.minor for p in dispute.entry.postings if p.minor > 0), dispute.entry.currency)
     return event.value if event.value is not None and event.value.minor > 0 else None
 
 
@@ -166,7 +169,7 @@ def in_front(model: Checkout, note: NoteId | None, ctx: Context, *, recovered: b
 def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> Outcome:
     """Keep a note that belongs to no session, with a slip, and never as the next citizen's credit."""
     reason = f"stacked_after_{outcome}" if outcome else "outside_session" if event.note else "unannounced"
-    value = value_of(model, event)
+    value = value_of(model, event, ctx)
     entry = ctx.counter.suspense_entry(value) if value is not None else None
     undone = dispute_undone(ctx, event.note)
     # A note without a value cannot be told from another later: it stays nameless rather than take a name in vain.

@@ -150,6 +150,7 @@ class Rig:
         self.journal = FaultyJournal(Journal.open(self.path, key=KEY, ballast_bytes=8192))
         real = cast("Journal", self.journal)
         self.devices = Devices()
+        digests = facts.Digests("software", "settings", self.invoices.told)
         services = {service.id: service.name for service in library().services.values()}
         slips = SlipPrinter(City(name="Example City", support_phone="555-0100", example=True), catalogue(), services)
         self.kernel = Kernel(
@@ -157,7 +158,7 @@ class Rig:
                 journal=real, key=KEY, books=replay(real), clock=self.time.clock(),
                 counter=CityCounter(library(), chart(), "USD"), settings=self.settings, devices=self.devices,
                 board=DeviceBoard((("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))), slips=slips,
-                source=self.invoices, digests=DIGESTS, languages=("en", "es"), fresh_session=self.fresh,
+                source=self.invoices, digests=digests, languages=("en", "es"), fresh_session=self.fresh,
                 entropy=lambda: bytes(32), committed=self.committed.append,
             )
         )  # fmt: skip

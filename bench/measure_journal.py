@@ -1,8 +1,8 @@
 """Journal appends a second, chain and signature included, beside bare durable writes a second.
 
-Both run in turns of one short round each, so that whatever else the machine does weighs on both alike.  Between two
-rounds the journal is tidied, as an idle kiosk does after each citizen; the slower figure that counts the tidying
-in is told too.
+One fact a commit.  An append and the two bare writes (see `measure_disk`) take turns, so that whatever else the machine
+does weighs on all alike; after each round of 64 the journal is tidied, as an idle kiosk does after each citizen, and
+the slower figure that counts the tidying in is told too.  An aim is held against the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -36,37 +36,39 @@ def stamp(step: int) -> Stamp:
 
 
 def measure(room: Path, *, quick: bool = False) -> tuple[dict[str, Any], list[Aim]]:
-    """Measure appends and bare writes in turns; return the figures and the aim."""
+    """Measure appends and bare writes in turns; return the figures and the aims."""
     rounds = 3 if quick else 40
-    say(f"journal: {rounds} rounds of {A_ROUND} appends and {A_ROUND} bare writes, in turns")
-    appends: list[int] = []
-    writes: list[int] = []
-    ratios: list[float] = []
-    with_tidy: list[float] = []
+    say(f"journal: {rounds} rounds of {A_ROUND} appends and as many bare writes of both kinds, in turns")
+    taken: dict[str, list[int]] = {"append": [], "bare_write": [], "bare_write_growing": []}
+    ratios: dict[str, list[float]] = {"bare_write": [], "bare_write_growing": []}
+    tidying = 0
     key = SigningKey.from_seed(b"an example key of a benchmark!! ")
     path = room / "appends" / "journal.db"
     with Journal.create(path, kiosk="K07", realm="demo", key=key, stamp=stamp(0)) as journal, BareDisk(room) as disk:
         for _ in range(rounds):
+            turns = [(_append(journal), disk.write(), disk.append()) for _ in range(A_ROUND)]
             begun = time.perf_counter_ns()
-            took = [_append(journal) for _ in range(A_ROUND)]
             journal.tidy()
-            with_tidy.append(time.perf_counter_ns() - begun)
-            bare = [disk.write() for _ in range(A_ROUND)]
-            appends += took
-            writes += bare
-            ratios.append(sum(bare) / sum(took))
-    figures = {
-        "commits": len(appends),
-        "appends_per_s": round(len(appends) * 1e9 / sum(appends), 1),
-        "appends_per_s_with_tidying": round(len(appends) * 1e9 / sum(with_tidy), 1),
-        "bare_writes_per_s": round(len(writes) * 1e9 / sum(writes), 1),
-        "append": spread(appends),
-        "bare_write": spread(writes),
-        "ratio_of_rounds": {"p10": round(percentile(ratios, 10), 3), "median": middle(ratios),
-                            "p90": round(percentile(ratios, 90), 3)},
+            tidying += time.perf_counter_ns() - begun
+            of_round = dict(zip(taken, map(list, zip(*turns, strict=True)), strict=True))
+            for name, times in of_round.items():
+                taken[name] += times
+            for name, held in ratios.items():
+                held.append(sum(of_round[name]) / sum(of_round["append"]))
+    figures: dict[str, Any] = {name: spread(times) for name, times in taken.items()}
+    rates = {name: round(len(times) * 1e9 / sum(times), 1) for name, times in taken.items()}
+    figures["per_s"] = rates
+    figures["appends_per_s_with_tidying"] = round(len(taken["append"]) * 1e9 / (sum(taken["append"]) + tidying), 1)
+    figures["ratios"] = {
+        name: {"p10": round(percentile(held, 10), 3), "median": middle(held), "p90": round(percentile(held, 90), 3),
+               "of_medians": round(percentile(taken[name], 50) / percentile(taken["append"], 50), 3)}
+        for name, held in ratios.items()
     }  # fmt: skip
-    limit = f"{figures['bare_writes_per_s']} bare 4 KiB write + fdatasync a second; median of the rounds' ratios"
-    return figures, [Aim("journal appends per bare durable write", 0.6, middle(ratios), "ratio", limit, at_least=True)]
+    return figures, [
+        Aim(f"journal appends per write + fdatasync, {words}", 0.6, middle(ratios[name]), "ratio",
+            f"{rates[name]} a second", at_least=True)
+        for name, words in (("bare_write_growing", "a file that grows"), ("bare_write", "blocks that are there"))
+    ]  # fmt: skip
 
 
 def _append(journal: Journal) -> int:

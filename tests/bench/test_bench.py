@@ -22,7 +22,10 @@ from kiosk.model.facts import NoteCredited, ReceiptIssued
 ROOT = Path(__file__).resolve().parents[2]
 AIMS = {
     "note": {"stacked frame to durable credit, p99"},
-    "journal": {"journal appends per bare durable write"},
+    "journal": {
+        "journal appends per write + fdatasync, a file that grows",
+        "journal appends per write + fdatasync, blocks that are there",
+    },
     "start": {"start to READY, median, with a checkpoint", "start to READY, median, every fact read again"},
     "idle": {"idle CPU, three devices polled at 200 ms", "resident memory with the screen open"},
     "scan": {"scan to painted review screen, p95", "replica look-up, p99"},

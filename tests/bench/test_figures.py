@@ -34,7 +34,9 @@ def test_the_bare_disk_stays_within_its_file_and_leaves_nothing(tmp_path: Path) 
     with BareDisk(tmp_path) as disk:
         for _ in range(300):
             assert disk.write() > 0
+        assert disk.append() > 0
         assert (tmp_path / "bare-disk").stat().st_size == 256 * BLOCK
+        assert (tmp_path / "bare-disk-growing").stat().st_size == BLOCK
     assert list(tmp_path.iterdir()) == []
 
 

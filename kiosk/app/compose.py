@@ -60,7 +60,8 @@ def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Jo
 def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None) -> tuple[Kernel, Supervisor]:
     """Open journal and reference data and make kernel and supervisor; runs on the kernel thread."""
     clock = make_clock(setup)
-    reference = ReferenceData(setup.replica_path, clock.instant().utc_offset_s)
+    # Data are as old as the trusted time says: a clock that is a year wrong must not make them too old to use.
+    reference = ReferenceData(setup.replica_path, clock.instant().utc_offset_s, wall=clock.trusted_wall_ns)
     digests = facts.Digests(software_digest(), setup.digest, reference.digest())
     journal, key = open_journal(setup, clock, digests)
     specs = setup.plugins.drivers

@@ -20,8 +20,9 @@ from kiosk.model.instant import NS, Instant, business_date
 
 #: A step of chrony is below this; a dead clock chip is far above.
 JUMP_NS = 2 * NS
-#: A kiosk that slept longer than this between two facts is asked to have its clock checked.
-LONGEST_SLEEP_NS = 400 * 86_400 * NS
+#: A kiosk that slept longer than this between two facts is asked to have its clock checked: longer than a season,
+#: and less than a year, the mistake of a clock chip that was set by hand.
+LONGEST_SLEEP_NS = 180 * 86_400 * NS
 
 
 def boot_id() -> str:
@@ -74,10 +75,13 @@ class Clock:
         offset = moment.utcoffset()
         return int(offset.total_seconds()) if offset is not None else 0
 
+    def trusted_wall_ns(self) -> int:
+        """Return the wall time to judge by: the last trusted moment carried on by the monotonic clock."""
+        return self._mono() + self._trusted_offset
+
     def trusted_local(self) -> dt.datetime:
-        """Return the local time to price by: the last trusted moment carried on by the monotonic clock."""
-        wall = self._mono() + self._trusted_offset
-        return dt.datetime.fromtimestamp(wall // NS, self._zone)
+        """Return `trusted_wall_ns` as the city's local time, to price by."""
+        return dt.datetime.fromtimestamp(self.trusted_wall_ns() // NS, self._zone)
 
     def today(self) -> dt.date:
         """Return the local calendar date to price by."""
@@ -102,8 +106,8 @@ class Clock:
     def held_against(self, last_wall_ns: int) -> int:
         """Hold the wall clock against the last fact at start; return how far it is off in milliseconds, 0 if fine.
 
-        Behind the last fact: time goes on from that fact.  Far ahead of it: believed, but unsure is for a person
-        to clear, as a kiosk that really slept so long has other things to be checked too.
+        Behind the last fact, or further ahead of it than a kiosk sleeps: time goes on from that fact, until a person
+        has looked at the clock (`trust`); a kiosk that really slept so long has other things to be checked too.
         """
         ahead = self._wall() - last_wall_ns
         if 0 <= ahead <= LONGEST_SLEEP_NS:

@@ -89,7 +89,7 @@ class Running:
 
         setup, section = self.setup, self.setup.config.screen
         identity, city = setup.config.kiosk, setup.config.city
-        token = token_of_this_boot(setup.runtime / "screen.token")
+        token = token_of_this_boot(setup.runtime / "screen-token")
         settings = ScreenSettings(
             framed_by=section.framed_by, px_per_100mm=section.px_per_100mm, kiosk=identity.id, city=city.name,
             support_phone=city.support_phone, realm=identity.realm, currency=identity.currency,

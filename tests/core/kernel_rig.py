@@ -32,7 +32,7 @@ from kiosk.model.ids import NoteId
 from kiosk.model.invoice import Invoice
 from kiosk.model.money import Money
 from kiosk.texts import Catalogue
-from tests.tariff.example_city import chart, library
+from tests.tariff.example_city import CONFIG, chart, library
 
 NS = 1_000_000_000
 #: Sunday 2026-11-22 10:15 in Chicago.
@@ -50,7 +50,7 @@ def usd(minor: int) -> Money:
 
 @cache
 def catalogue() -> Catalogue:
-    return Catalogue.load()
+    return Catalogue.load([CONFIG / "texts"])
 
 
 class Time:

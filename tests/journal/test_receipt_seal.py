@@ -1,0 +1,134 @@
+"""The sealed line of a receipt: the city's published keys prove it, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiosk.errors import ReceiptError
+from kiosk.journal.keys import SigningKey
+from kiosk.journal.receipt_seal import LONGEST, PublishedKey, check, describe, load_keys, read, receipt_id, seal
+from kiosk.model.facts import Committed, Fact, ReceiptIssued, ReceiptTotal
+from tests.journal.conftest import stamp_at
+
+KEY, FORGER = SigningKey.from_seed(b"k" * 32), SigningKey.from_seed(b"f" * 32)
+TOTALS = (
+    ReceiptTotal("due", 8317), ReceiptTotal("tender", 8500), ReceiptTotal("applied", 8317),
+    ReceiptTotal("overpayment", 183),
+)  # fmt: skip
+
+
+def slip(*, realm: str = "live", kind: str = "receipt", totals: tuple[ReceiptTotal, ...] = TOTALS) -> Committed:
+    body = ReceiptIssued(412, kind, 1, "en", (), totals, "USD", 98230)
+    fact = Fact(version=1, kiosk="K07", epoch=1, seq=98231, realm=realm, stamp=stamp_at(10), body=body)
+    return Committed(fact, bytes(range(32)))
+
+
+def published(key: SigningKey = KEY, *, revoked: bool = False) -> dict[tuple[str, int], PublishedKey]:
+    return {("K07", 1): PublishedKey("K07", 1, key.public_hex, revoked)}
+
+
+def test_a_sealed_line_verifies_against_the_published_key() -> None:
+    verdict = check(seal(slip(), KEY), published())
+    assert (verdict.good, verdict.reason, verdict.specimen) == (True, "good", False)
+    assert verdict.receipt is not None
+    assert str(verdict.receipt.receipt_id) == str(receipt_id(slip())) == "K07-1-000412-0001"
+    assert (verdict.receipt.tender_minor, verdict.receipt.applied_minor) == (8500, 8317)
+
+
+def test_the_same_slip_always_gives_the_same_line() -> None:
+    assert seal(slip(), KEY) == seal(slip(), KEY)
+
+
+def test_a_forger_with_a_key_of_his_own_proves_nothing() -> None:
+    assert check(seal(slip(), FORGER), published()).reason == "bad_signature"
+
+
+def test_a_key_cannot_travel_in_the_receipt() -> None:
+    line = seal(slip(), FORGER)
+    assert KEY.public_hex not in line
+    assert check(f"{line}|{FORGER.public_hex}", published()).reason == "unreadable"
+
+
+def test_an_unknown_kiosk_or_epoch_is_told_apart_from_a_forgery() -> None:
+    assert check(seal(slip(), KEY), {}).reason == "unknown_kiosk"
+    later = {("K07", 2): PublishedKey("K07", 2, KEY.public_hex)}
+    assert check(seal(slip(), KEY), later).reason == "unknown_kiosk"
+
+
+def test_a_revoked_key_is_never_good() -> None:
+    verdict = check(seal(slip(), KEY), published(revoked=True))
+    assert (verdict.good, verdict.reason) == (False, "revoked")
+
+
+def test_a_specimen_is_marked_as_one() -> None:
+    assert check(seal(slip(realm="training"), KEY), published()).specimen
+
+
+@pytest.mark.parametrize("place", range(15))
+def test_every_altered_field_fails(place: int) -> None:
+    parts = seal(slip(), KEY).split("|")
+    old = parts[place]
+    parts[place] = str(int(old) + 1) if old.isdigit() else ("B" if old[0] == "A" else "A") + old[1:]
+    assert parts[place] != old
+    verdict = check("|".join(parts), published())
+    assert not verdict.good
+    assert verdict.reason in ("bad_signature", "unreadable", "unknown_kiosk")
+
+
+@given(st.data())
+def test_no_changed_character_leaves_the_line_good(data: st.DataObject) -> None:
+    line = seal(slip(), KEY)
+    place = data.draw(st.integers(0, len(line) - 1))
+    other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda each: each != line[place]))
+    changed = line[:place] + other + line[place + 1 :]
+    verdict = check(changed, published())
+    if changed.strip() != line:
+        last = place == len(line) - 1  # the last base64url character carries two bits more than the signature has
+        assert not verdict.good or last
+
+
+@given(st.one_of(st.text(max_size=600), st.binary(max_size=300).map(lambda raw: "KR1|" + raw.hex())))
+def test_any_text_gets_a_verdict_and_no_exception(line: str) -> None:
+    assert not check(line, published()).good
+
+
+@pytest.mark.parametrize("line", ["", "KR1", "|" * 14, "KR1|" + "x" * LONGEST, "KR1|K07|١|" + "1|" * 12])
+def test_what_is_no_sealed_line_is_unreadable(line: str) -> None:
+    with pytest.raises(ReceiptError, match="not the code of a receipt"):
+        read(line)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from(["receipt", "credit", "disputed", "suspense"]))
+def test_what_is_sealed_is_read_back_whole(tender: int, over: int, kind: str) -> None:
+    committed = slip(kind=kind, totals=(ReceiptTotal("tender", tender), ReceiptTotal("overpayment", over)))
+    told, signature = read(seal(committed, KEY))
+    assert told == describe(committed)
+    assert len(signature) == 64
+
+
+def test_a_note_slip_seals_the_notes_value() -> None:
+    assert describe(slip(kind="suspense", totals=(ReceiptTotal("note", 2000),))).tender_minor == 2000
+
+
+def test_the_published_list_is_read_strictly(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    row = {"kiosk": "K07", "epoch": 1, "public_key": KEY.public_hex}
+    path.write_text(json.dumps({"city": "Example City", "keys": [row]}), encoding="utf-8")
+    assert check(seal(slip(), KEY), load_keys(path)).good
+    path.write_text(json.dumps({"city": "Example City", "keys": [{**row, "note": 1}]}), encoding="utf-8")
+    with pytest.raises(ReceiptError, match="not a list of published keys"):
+        load_keys(path)
+    with pytest.raises(ReceiptError, match="cannot be read"):
+        load_keys(tmp_path / "missing.json")
+
+
+def test_a_published_key_that_is_no_key_makes_nothing_good() -> None:
+    broken = {("K07", 1): PublishedKey("K07", 1, "zz")}
+    assert not check(seal(slip(), KEY), broken).good
+    assert msgspec.json.encode(broken["K07", 1])

@@ -55,16 +55,19 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
         click.echo("\n… interrupted")
         code = 130 if scenario is not None else 0
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # the end must not be interrupted half way
-        click.echo("… ending the kiosk and its devices")
-        demonstration.stop()
+        ended.set()
+        try:
+            click.echo("… ending the kiosk and its devices")
+        finally:  # the terminal may be gone
+            demonstration.stop()
     click.get_current_context().exit(code)
 
 
 def _interrupt(ended: threading.Event) -> None:
-    ended.set()
-    raise KeyboardInterrupt
+    """Interrupt once: Ctrl-C reaches `make` too, which sends it on, and the end must not be interrupted half way."""
+    if not ended.is_set():
+        ended.set()
+        raise KeyboardInterrupt
 
 
 def _serve(demonstration: Demonstration, address: str, ended: threading.Event) -> None:

@@ -20,6 +20,14 @@ from kiosk.workbench.directory import DemoDirectory
 from kiosk.workbench.hands import Hands
 
 
+#: What the screen says to some of the labels of strangers.
+WORDS = {
+    "Wrong check digit": "notice.wrong_check_digit",
+    "Unknown number": "notice.not_found",
+    "Driver's licence": "notice.driving_licence",
+}
+
+
 class Visitor:
     """A browser at the bench."""
 
@@ -129,6 +137,8 @@ def test_a_hostile_label_becomes_a_notice_and_the_kiosk_lives(visitor: Visitor, 
             assert visitor.act("sample", str(number))[0] == 200
             shot = demo.screen.wait_for(sample.name, lambda shot: shot["screen"] == "notice", 8_000)
             assert "<script" not in json.dumps(shot)
+            said = json.dumps(shot["messages"])
+            assert WORDS.get(sample.name, "notice.") in said, f"{sample.name}: {said}"
             demo.stage.touch("dismiss", ())
     assert demo.core.running
 
@@ -215,3 +225,15 @@ def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path: Path) -> No
 def test_there_is_no_piece_of_paper_by_a_name(demo: Demonstration) -> None:
     with pytest.raises(SimulatorError):
         picture.receipt(demo, "../../etc/passwd")
+
+
+def test_the_bench_tells_each_fact_when_it_is_committed(demo: Demonstration) -> None:
+    end = time.monotonic() + 10
+    wanted = {"genesis", "note credited USD 20.00", "receipt issued 000001 (receipt)"}
+    while time.monotonic() < end:
+        told = [event.text for event in demo.events() if event.kind == "fact"]
+        if all(any(word in text for text in told) for word in wanted):
+            break
+        time.sleep(0.2)
+    assert [word for word in wanted if not any(word in text for text in told)] == []
+    assert demo.tail.trouble is None

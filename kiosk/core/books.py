@@ -143,9 +143,15 @@ class Books(msgspec.Struct, kw_only=True):
     def _forget_old_notes(self) -> None:
         if len(self.notes) <= 2 * NOTES_KEPT:
             return
-        done = [name for name, page in self.notes.items() if page.gone or page.outcome == "returned"]
+        done = [name for name, page in self.notes.items() if page.gone or self._overtaken(name, page)]
         for name in done[: len(self.notes) - NOTES_KEPT]:
             del self.notes[name]
+
+    def _overtaken(self, name: str, page: NotePage) -> bool:
+        """Tell whether a later note of the same acceptor proves this one's life over; some units never say so."""
+        device, _, serial = name.rpartition("#")
+        ended = page.outcome in ("returned", "credited", "suspended")
+        return ended and int(serial) < self.note_serials.get(device, 0)
 
     def _into_box(self, value: Money) -> None:
         notes = self.box.setdefault(value.currency, {})

@@ -1,0 +1,91 @@
+"""The books: what committed facts add up to, bounded, the same after every replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from kiosk.checkout import intents
+from kiosk.core import replay
+from kiosk.core.books import NOTES_KEPT, Books
+from kiosk.journal.store import Journal
+from kiosk.model import device_events as d
+from kiosk.model import facts
+from kiosk.model.ids import NoteId
+from kiosk.model.invoice import PostedThrough
+from tests.core.kernel_rig import WATER, Rig
+from tests.tariff.example_city import chart
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    whole = Rig(tmp_path)
+    yield whole
+    assert whole.findings() == []
+    whole.close()
+
+
+def test_the_box_holds_what_was_stacked_since_it_was_put_in(rig: Rig) -> None:
+    rig.pay()
+    rig.feed(5000)
+    rig.feed(1000)
+    rig.stacked(None)
+    books = rig.kernel.books
+    assert (books.box, books.box_unknown) == ({"USD": {5000: 1, 1000: 1}}, 1)
+    rig.news("notes", d.CashboxRemoved())
+    assert (books.box_session, books.box_present) == (1, False)
+    rig.news("notes", d.CashboxInserted())
+    assert (books.box_session, books.box, books.box_unknown) == (2, {}, 0)
+    rig.feed(1000)
+    assert books.box == {"USD": {1000: 1}}
+
+
+def test_a_box_that_says_the_same_twice_changes_once(rig: Rig) -> None:
+    for _ in range(3):
+        rig.news("notes", d.CashboxRemoved())
+    assert len(rig.bodies(facts.CashboxChanged)) == 1
+
+
+def test_a_payment_counts_until_the_hub_has_counted_it(rig: Rig) -> None:
+    rig.pay(WATER)
+    rig.feed(5000)
+    rig.tap(intents.Finish())
+    books = rig.kernel.books
+    assert books.paid_since("water_bill", WATER, PostedThrough()) == 5000
+    place = books.applied[f"water_bill/{WATER}"][0]
+    assert books.paid_since("water_bill", WATER, PostedThrough(place.epoch, place.seq)) == 0
+    assert books.paid_since("water_bill", "0", PostedThrough()) == 0
+
+
+def test_settled_tender_leaves_nothing_unapplied(rig: Rig) -> None:
+    rig.pay(WATER)
+    rig.feed(5000)
+    rig.tap(intents.Finish())
+    accounts = rig.kernel.books.balances["USD"]
+    assert accounts[chart().roles.unapplied_tender] == 0
+    assert accounts[chart().roles.cash_in_box] == 5000
+    assert sum(accounts.values()) == 0
+
+
+def test_notes_that_no_unit_says_goodbye_to_do_not_pile_up(rig: Rig) -> None:
+    for serial in range(1, 4 * NOTES_KEPT):
+        rig.stacked(NoteId("", serial), 1000)
+    assert len(rig.kernel.books.notes) <= 2 * NOTES_KEPT + 1
+    latest = rig.kernel.books.open_note("notes")
+    assert latest is not None
+    assert latest[0].serial == 4 * NOTES_KEPT - 1
+
+
+def test_a_checkpoint_gives_the_same_books_as_the_whole_journal(rig: Rig) -> None:
+    rig.pay()
+    rig.feed(5000)
+    replay.save(cast("Journal", rig.journal), rig.kernel.books)
+    rig.feed(1000)
+    rig.restart()
+    whole = Books()
+    for committed in rig.journal.read():
+        whole.apply(committed)
+    assert whole == rig.kernel.books

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlite_utils.db import Database, Table
-
 from kiosk.journal.encoding import Row
 
 
 def save(connection: sqlite3.Connection, row: Row, blob: bytes) -> None:
     """Keep `blob` as the state right after the fact of `row`, in place of the one before."""
-    table = Database(connection, execute_plugins=False)["checkpoint"]
-    assert isinstance(table, Table)
-    table.upsert({"id": 1, "epoch": row.epoch, "seq": row.seq, "hash": row.hash, "blob": blob}, pk="id")
+    connection.execute(
+        "INSERT INTO checkpoint (id, epoch, seq, hash, blob) VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash, blob = excluded.blob",
+        (row.epoch, row.seq, row.hash, blob),
+    )
 
 
 def load(connection: sqlite3.Connection, epoch: int) -> tuple[int, bytes] | None:

@@ -150,6 +150,8 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
     except BaseException:
         notify.status("not started")
         running.control.stop()
+        if running.address:  # nobody answers there; another kiosk's address in the same place is left alone
+            (setup.runtime / "screen.url").unlink(missing_ok=True)
         raise
     if running.address:
         say(f"screen: {running.address}")

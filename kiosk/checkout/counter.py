@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 
 from kiosk.checkout.events import CartItem
-from kiosk.ledger.allocation import allocate
+from kiosk.errors import PolicyError
+from kiosk.ledger.allocation import Split, allocate
 from kiosk.ledger.chart import Chart
 from kiosk.ledger.entries import note_credited, note_disputed, note_suspended, settlement
 from kiosk.model.entry import Entry
@@ -53,7 +54,9 @@ class CityCounter:
         return None
 
     def _rules(self, items: tuple[CartItem, ...], on: dt.date) -> CashRules:
-        services = [self.library.service(item.invoice.service) for item in items]
+        services = [
+            self.library.services[i.invoice.service] for i in items if i.invoice.service in self.library.services
+        ]
         return self.library.cash_rules_on(self.currency, on).for_services(services)
 
     def notes_allowed(
@@ -67,7 +70,10 @@ class CityCounter:
 
     def notes_ever(self, known: tuple[Money, ...], on: dt.date) -> tuple[Money, ...]:
         """Which values this counter takes at all, for the attract screen."""
-        rules = self.library.cash_rules_on(self.currency, on)
+        try:
+            rules = self.library.cash_rules_on(self.currency, on)
+        except PolicyError:
+            return ()  # none in force: nothing is promised, and each look-up says that there is no price
         cap = rules.session_cap_minor
         return notes_allowed(rules, known, due_minor=cap, inserted_minor=0)
 
@@ -90,8 +96,16 @@ class CityCounter:
     def settle(
         self, items: tuple[CartItem, ...], tender: Money
     ) -> tuple[tuple[Allocation, ...], int, Entry, tuple[ReceiptLine, ...]]:
-        """Spread the tender over the cart."""
-        split = allocate(tender.minor, [item.quote for item in items], self.library.services)
+        """Spread the tender over the cart.
+
+        An invoice whose service is no longer described (the configuration changed while a payment was open) takes
+        nothing: nobody knows its accounts any more, and the money stays the citizen's.
+        """
+        quotes = [item.quote for item in items if item.quote.service in self.library.services]
+        if quotes:
+            split = allocate(tender.minor, quotes, self.library.services)
+        else:
+            split = Split(tender.currency, tender.minor, (), tender.minor)
         entry = settlement(self.chart, self.library.services, split)
         lines = tuple(
             ReceiptLine(
@@ -113,8 +127,3 @@ class CityCounter:
             texts += [condition for condition in service.conditions if condition not in texts]
         texts.append(text("condition.frozen"))
         return tuple(texts)
-
-    def due_is_exact(self, due_minor: int, known: tuple[Money, ...]) -> bool:
-        """Tell whether the amount can be fed without any excess."""
-        smallest = min((value.minor for value in known), default=0)
-        return smallest == 0 or due_minor % smallest == 0

@@ -47,7 +47,7 @@ def verify(
 
     outside = []
     for told in witnesses:
-        witness = Witness.parse(told.removeprefix("epoch "))
+        witness = Witness.parse(":".join(told.split()))  # as on paper, "1/16 d87f…", or with a colon
         if witness is None:
             raise click.BadParameter(f"{told[:80]!r} is not SEQ:HASH or EPOCH/SEQ:HASH", param_hint="--witness")
         outside.append(witness)

@@ -14,6 +14,10 @@ from kiosk.model.money import Money
 _GOOD = ("ok", "warn")
 
 
+#: Kinds of line faults counted by name for one device; a driver chooses the names.
+FAULT_KINDS = 32
+
+
 class DevicePage(msgspec.Struct):
     """One device."""
 
@@ -84,5 +88,6 @@ class DeviceBoard:
             page.model, page.firmware, page.serial = event.model, event.firmware, event.serial
             return page, changed
         if isinstance(event, ProtocolFault):
-            page.faults[event.kind] = page.faults.get(event.kind, 0) + 1
+            kind = event.kind if event.kind in page.faults or len(page.faults) < FAULT_KINDS else "other"
+            page.faults[kind] = page.faults.get(kind, 0) + 1
         return page, False

@@ -128,12 +128,10 @@ class Kernel:
         """Take what a device told."""
         event, device = named(news.event, news.device), news.device
         page, changed = self.parts.board.heard(device, event)
-        if isinstance(event, ProtocolFault):
-            self.counts[f"{device}.{event.kind}"] += 1
-        elif isinstance(event, DeviceState | Identified | NotesKnown):
+        if isinstance(event, DeviceState | Identified | NotesKnown):
             if page is not None and changed:
                 self._device_changed(device, event, news.generation)
-        else:
+        elif not isinstance(event, ProtocolFault):  # the board counts those
             self._take(event, device, news.generation)
         self._finish_item()
 

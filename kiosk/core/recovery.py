@@ -19,6 +19,9 @@ from kiosk.model.instant import NS
 from kiosk.model.invoice import Invoice, Quote
 from kiosk.model.texts import text
 
+#: Steps that a run may take for each fact before its numbers could meet those of the next run: 65,536.
+STEPS_BITS = 16
+
 
 class Start(msgspec.Struct, frozen=True):
     """What a start found: the first state, the facts to commit first, and what to do after them."""
@@ -32,7 +35,8 @@ class Start(msgspec.Struct, frozen=True):
 def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...], wall_ns: int) -> Start:
     """Derive the first state of a run from the books."""
     commits: list[tuple[tuple[facts.AnyBody, ...], str]] = []
-    model = Checkout(currency=currency, language=ctx.languages[0])
+    # Steps never repeat on a kiosk, so that a tap made before the restart fits nothing after it.
+    model = Checkout(currency=currency, language=ctx.languages[0], step=books.seq << STEPS_BITS)
     open_notes = [(device, found) for device in acceptors if (found := books.open_note(device)) is not None]
     session = books.open_session
     flight = None

@@ -6,11 +6,23 @@ from collections import Counter, deque
 from typing import Any
 
 from kiosk.checkout.intents import Intent
+from kiosk.model.device_events import (
+    NoteAccepting,
+    NoteHeld,
+    NoteRejected,
+    NoteStacking,
+    PrintHeld,
+    PrintProgress,
+    Scanned,
+    ScanRefused,
+)
 
 #: An event, the device it came from ("" for none) and the life of its driver.
 Waiting = tuple[Any, str, int]
 #: Items kept; a device repeats what is not acknowledged, so more would tell nothing new.
 LIMIT = 1024
+#: Told again or of no consequence later: not worth a place among what must not be lost.
+_PASSING = (NoteAccepting, NoteHeld, NoteStacking, NoteRejected, PrintProgress, PrintHeld, Scanned, ScanRefused)
 
 
 class Stall:
@@ -24,6 +36,8 @@ class Stall:
         """Keep an item behind the others."""
         if isinstance(item[0], Intent):
             self._counts["intents.dropped"] += 1
+        elif isinstance(item[0], _PASSING):
+            self._counts["stalled.passing"] += 1
         elif len(self._kept) < LIMIT:
             self._kept.append(item)
         else:

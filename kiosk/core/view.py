@@ -88,21 +88,21 @@ def _as_of(kernel: Kernel) -> str:
 
 
 def _invoice(kernel: Kernel, item: CartItem) -> InvoiceView:
-    service = kernel.parts.counter.library.service(item.quote.service)
+    service = kernel.parts.counter.library.services.get(item.quote.service)
     currency = item.quote.currency
     invoice = item.invoice
     return InvoiceView(
-        service=text(service.name),
+        service=text(service.name if service is not None else "service.gone"),
         number=item.quote.number,
         lines=tuple(
             LineView(text(f"component.{line.component}"), Money(line.minor, currency), line.reason, line.citation)
-            for line in in_order(item.quote.lines, service)
+            for line in (in_order(item.quote.lines, service) if service is not None else item.quote.lines)
         ),
         already_paid=Money(min(item.quote.paid_minor, item.quote.total_minor), currency),
         due=Money(item.quote.due_minor, currency),
         issued_date=invoice.issued.isoformat(),
         due_date=invoice.due.isoformat() if invoice.due else "",
-        partial_allowed=service.partial == "allowed",
+        partial_allowed=service is not None and service.partial == "allowed",
     )
 
 

@@ -38,6 +38,8 @@ EXAMPLES = {"parking_citation": "parking_citations.csv", "water_bill": "water_bi
 #: Waiting times of the screen in a scenario that is played quickly; a question always stays for 20 s.
 QUICK_PERIODS = {"note_held": 4, "thanking": 3, "accepting": 12, "notice": 4, "unprinted": 6}
 DEVICES = ("notes", "receipt", "scanner")
+#: A socket's path has about 100 bytes; the rest of it comes below the runtime directory.
+LONGEST_RUNTIME = 86
 
 
 class DemoDirectory:
@@ -60,6 +62,9 @@ class DemoDirectory:
             ConfigError: it holds something that is not a demonstration.
         """
         runtime = Path(tempfile.mkdtemp(prefix="kiosk-demo-"))
+        if len(str(runtime)) > LONGEST_RUNTIME:
+            runtime.rmdir()
+            runtime = Path(tempfile.mkdtemp(prefix="kiosk-demo-", dir="/tmp"))
         if asked is None:
             return cls(runtime, runtime / "run", keep=False)
         root = asked.resolve()

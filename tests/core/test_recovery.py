@@ -237,3 +237,11 @@ def test_an_orderly_stop_is_a_fact_and_the_next_start_is_not_called_unclean(rig:
     assert [body.unclean for body in rig.bodies(facts.Started)] == [False, False]
     rig.restart()
     assert [body.unclean for body in rig.bodies(facts.Started)][-1]
+
+
+def test_steps_never_repeat_across_a_restart(tmp_path: Path) -> None:
+    """A tap made before a restart names a step that does not come again, though the session keeps its name."""
+    rig = Rig(tmp_path)
+    before = rig.kernel.model.step
+    rig.restart()
+    assert rig.kernel.model.step > before + 60_000

@@ -15,12 +15,14 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import time
 from importlib import import_module
 from typing import Any
 
 from bench.measure_figures import file_system_of, room_on_disk, say
+from kiosk.errors import KioskError
 
 #: What can be measured, in this order.
 NAMES = ("note", "journal", "scan", "start", "idle")
@@ -31,6 +33,7 @@ def run(names: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"bench": "bench", "quick": quick, "python": platform.python_version(),
                             "machine": platform.machine(), "cores": os.cpu_count()}  # fmt: skip
     figures: dict[str, Any] = {}
+    failed: dict[str, str] = {}
     aims: list[dict[str, Any]] = []
     with room_on_disk() as room:
         told["disk"] = file_system_of(room)
@@ -38,13 +41,19 @@ def run(names: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
             begun, load = time.monotonic(), os.getloadavg()[0]
             place = room / name
             place.mkdir()
-            found, held = import_module(f"bench.measure_{name}").measure(place, quick=quick)
+            try:
+                found, held = import_module(f"bench.measure_{name}").measure(place, quick=quick)
+            except (KioskError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+                failed[name] = f"{type(error).__name__}: {error}"[:600]
+                say(f"{name} could not be measured: {failed[name]}")
+                continue
             figures[name] = found | {"load_before": round(load, 2), "took_s": round(time.monotonic() - begun, 1)}
             for aim in held:
                 aims.append(aim.told())
                 outcome = "met" if aims[-1]["met"] else "missed"
                 say(f"{aim.name}: {aim.measured:.3f} {aim.unit}, aim {aim.aim:.3f}: {outcome}")
-    return told | {"figures": figures, "aims": aims, "missed": [aim["name"] for aim in aims if not aim["met"]]}
+    missed = [aim["name"] for aim in aims if not aim["met"]]
+    return told | {"figures": figures, "aims": aims, "missed": missed, "failed": failed}
 
 
 def main() -> int:
@@ -55,8 +64,9 @@ def main() -> int:
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a polite kill still clears up
     wanted = tuple(name for name in NAMES if not chosen.only or name in chosen.only)
-    print(json.dumps(run(wanted, quick=chosen.quick)))
-    return 0
+    told = run(wanted, quick=chosen.quick)
+    print(json.dumps(told))
+    return 1 if told["failed"] else 0
 
 
 if __name__ == "__main__":

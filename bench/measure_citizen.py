@@ -38,10 +38,22 @@ def running_demonstration(room: Path, *, citations: int, poll_ms: int = 0, extra
         demo.hardware.start()
         demo.core.start()
         demo.core.wait_ready()
-        demo.screen.wait_for("start", lambda shot: shot["screen"] == "idle", 30_000)
+        wait_in_service(demo)
         yield demo
     finally:
         demo.stop()
+
+
+def wait_in_service(demo: Demonstration) -> None:
+    """Wait until the kiosk would take a payment.
+
+    Raises:
+        RuntimeError: it never would; carries the reasons that its screen tells.
+    """
+    try:
+        demo.screen.wait_for("start", lambda shot: shot["screen"] == "idle", 30_000)
+    except SimulatorError as error:
+        raise RuntimeError(f"{error}; the screen tells {demo.screen.look()['messages']}") from error
 
 
 class Citizen:

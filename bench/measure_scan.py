@@ -56,6 +56,8 @@ _BARE = """() => new Promise((told) => {
 
 def measure(room: Path, *, quick: bool = False) -> tuple[dict[str, Any], list[Aim]]:
     """Measure the whole way and the look-up alone; return the figures and both aims."""
+    if not Path(CHROMIUM).exists():
+        raise RuntimeError(f"there is no {CHROMIUM}: install the Debian package chromium")
     invoices, scans = (2_000, 3) if quick else (INVOICES, SCANS)
     chance = random.Random(7)
     say(f"scan: filling a replica with {invoices} open invoices")

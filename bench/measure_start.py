@@ -47,10 +47,9 @@ def measure(room: Path, *, quick: bool = False) -> tuple[dict[str, Any], list[Ai
         demo.hardware.start()
         config = demo.directory.config
         say(f"start: {starts} starts without a checkpoint, {starts} with one")
-        bare = [_run("pass") for _ in range(starts)]
-        imports = [_run(_IMPORTS) for _ in range(starts)]
-        without = [_start(config, room, journal, forget=True) for _ in range(starts)]
-        _start(config, room, journal)
+        turns = [(_run("pass"), _run(_IMPORTS), _start(config, room, journal, forget=True)) for _ in range(starts)]
+        bare, imports, without = map(list, zip(*turns, strict=True))
+        _start(config, room, journal)  # its orderly end keeps a checkpoint
         with_one = [_start(config, room, journal) for _ in range(starts)]
     finally:
         demo.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import __main__ as bench_main
 from bench import measure_history
 from bench.measure_rig import MeasuredCore
 from kiosk.core.replay import replay
@@ -76,6 +77,16 @@ def test_a_scan_is_measured_until_it_is_painted(tmp_path: Path) -> None:
     assert isinstance(scan, dict)
     assert scan["scan_to_painted"]["count"] == 3
     assert scan["look_up_warm"]["max_ms"] > 0
+
+
+def test_what_cannot_be_measured_is_told_and_the_rest_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIOSK_BENCH_DIR", str(tmp_path))
+    monkeypatch.setattr("bench.measure_scan.CHROMIUM", "/nowhere/chromium")
+    told = bench_main.run(("journal", "scan"), quick=True)
+    assert list(told["figures"]) == ["journal"]
+    assert "/nowhere/chromium" in told["failed"]["scan"]
 
 
 def test_a_note_is_timed_from_its_frame_over_its_commit_to_its_acknowledgement(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kiosk.errors import KioskError
 #: How long a start may take, a slow card included.
 START_MS = 60_000
 _LOOK_S = 0.1
+_WATCH_S = 0.5
 #: Starts within a minute after which it is left alone.
 BUDGET = 6
 
@@ -33,6 +34,9 @@ class CoreProcess:
         self._watcher: threading.Thread | None = None
         self._starts: list[int] = []
         self._ended = threading.Event()
+        #: Asked for, and not started by the watcher yet.
+        self._fresh = False
+        self._look = threading.Event()
 
     @property
     def running(self) -> bool:
@@ -55,16 +59,17 @@ class CoreProcess:
         """Start the process and watch it; returns at once."""
         with self._lock:
             self._wanted = True
-            if not self.running:
-                self._spawn()
+            self._fresh = not self.running
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="watch-kiosk", daemon=True)
                 self._watcher.start()
+        self._look.set()
 
     def _spawn(self) -> None:
         self._url.unlink(missing_ok=True)
         self._starts = [*self._starts[-(BUDGET - 1) :], time.monotonic_ns()]
-        command = [sys.executable, "-m", "kiosk", "run", "--config", str(self._config)]
+        leash = [sys.executable, "-m", "kiosk.workbench.leash", str(os.getpid())]
+        command = [*leash, sys.executable, "-m", "kiosk", "run", "--config", str(self._config)]
         root = str(Path(__file__).resolve().parents[2])
         searched = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         with self._log.open("ab") as log:
@@ -84,14 +89,11 @@ class CoreProcess:
         while time.monotonic_ns() < end:
             if address := self.address():
                 return address
-            if not self.running and not self._wanted:
+            with self._lock:
+                ended = not self.running and not self._fresh
+                given_up = len(self._starts) == 1 or not self._wanted
+            if ended and given_up:
                 break
-            if len(self._starts) >= BUDGET and not self.running:
-                break
-            if not self.running and len(self._starts) == 1:
-                time.sleep(_LOOK_S)
-                if not self.running:
-                    break
             time.sleep(_LOOK_S)
         raise KioskError("the kiosk did not start", hint=self.last_words() or f"see {self._log}")
 
@@ -115,6 +117,7 @@ class CoreProcess:
     def stop(self) -> None:
         """End it in order; by force if it does not end."""
         self._ended.set()
+        self._look.set()
         with self._lock:
             self._wanted = False
             if self._child is not None and self.running:
@@ -127,17 +130,22 @@ class CoreProcess:
                     self._child.wait()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.5):
+        """Start the process whenever it should run and does not.  Only this thread does: the leash hangs on it."""
+        while not self._ended.is_set():
+            self._look.wait(_WATCH_S)
+            self._look.clear()
             with self._lock:
-                if not self._wanted or self.running or self._child is None:
+                if self._ended.is_set() or not self._wanted or self.running:
+                    continue
+                if self._fresh or self._child is None:
+                    self._fresh = False
+                    self._spawn()
                     continue
                 code = self._child.returncode
                 recent = [at for at in self._starts if time.monotonic_ns() - at < 60_000_000_000]
                 if len(recent) >= BUDGET:
                     self._wanted = False
-                    self._told(
-                        f"the kiosk ended {len(recent)} times within a minute and stays down: {self.last_words()}"
-                    )
+                    self._told(f"ended {len(recent)} times within a minute and stays down: {self.last_words()}")
                     continue
                 self._told(f"the kiosk ended (exit code {code}) and is started again")
                 self._spawn()

@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from kiosk.core.control import call
+from kiosk.errors import KioskError
 from kiosk.simulators.receipt_image import render_text
+from kiosk.simulators.serve import describe
 from kiosk.tariff.library import TariffLibrary
 from kiosk.workbench.core_process import CoreProcess
 from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory
@@ -120,6 +123,19 @@ class Demonstration:
         """Return what happened after the event of this number."""
         with self._lock:
             return [event for event in self._events if event.number > after]
+
+    def diagnosis(self) -> list[str]:
+        """Tell how kiosk and devices are, for whoever wonders why a scenario failed."""
+        told = [f"{name}: {describe(port)}" for name, port in self.hardware.ports.items()]
+        try:
+            path = self.directory.runtime / "core.sock"
+            told.append(f"kiosk: {call(path, 'status', patience_s=3)['status']}")
+            for each in call(path, "devices", patience_s=3)["devices"]:
+                page = each.get("page") or {}
+                told.append(f"  {each['device']}: {each['state']}, {page.get('state')} {each['last_error']}".rstrip())
+        except KioskError as error:
+            told.append(f"kiosk: {error}")
+        return told
 
     def receipts(self) -> list[str]:
         """Return every receipt as plain text."""

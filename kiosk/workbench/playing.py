@@ -36,6 +36,8 @@ def play(demonstration: Demonstration, steps: Sequence[Step], path: Path, say: C
         except SimulatorError as error:
             say(f"  ✗ {words}")
             say(f"failed: {error}")
+            for line in demonstration.diagnosis():
+                say(f"  {line}")
             code = 1
             break
         say(f"  ✓ {words}")

@@ -55,7 +55,7 @@ HOSTILE = (
     Sample("260004355\x00\x00", "NUL bytes", "control characters in a label", kind="hostile"),
     Sample("A" * 4096, "4,096 letters", "longer than any label", kind="hostile"),
     Sample(
-        "@\n\x1e\rANSI 636000090002DL00410278DLDAQT64235789",
+        "@ANSI 636000090002DL00410278DLDAQT64235789",
         "Driver's licence",
         "personal data that nobody wants",
         kind="hostile",

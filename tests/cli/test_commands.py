@@ -75,6 +75,7 @@ def test_the_journal_verifies_against_the_head_on_the_receipt_and_the_published_
         "journal", "verify", "--witness", f"{parts[4]}:{parts[5]}", "--keys", running.directory.published, "--json"
     )
     assert result.exit_code == 0, result.stdout
+    assert ask("journal", "verify", "--witness", f"{parts[2]}/{parts[4]} {parts[5]}").exit_code == 0  # as on paper
     found = told(result)
     assert found["sound"] is True
     assert found["findings"] == []

@@ -19,7 +19,6 @@ from kiosk.workbench.demonstration import Demonstration
 from kiosk.workbench.directory import DemoDirectory
 from kiosk.workbench.hands import Hands
 
-
 #: What the screen says to some of the labels of strangers.
 WORDS = {
     "Wrong check digit": "notice.wrong_check_digit",

@@ -30,8 +30,9 @@ def read_until(stream: int, word: bytes, seconds: int) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_prints_where_to_go_and_an_interrupt_leaves_nothing_behind(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    tmp_path = tmp_path_factory.mktemp("t")  # short: a socket's path has its limits
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     child = subprocess.Popen(
         [sys.executable, "-m", "kiosk", "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
@@ -48,11 +49,7 @@ def test_the_demo_prints_where_to_go_and_an_interrupt_leaves_nothing_behind(
             time.sleep(0.01)
         assert child.wait(30) == 0
         assert list(tmp_path.iterdir()) == []
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                assert str(place).encode() not in process.read_bytes()
-            except OSError:
-                continue
+        assert processes_naming(place) == []
     finally:
         if child.poll() is None:
             child.kill()
@@ -61,8 +58,10 @@ def test_the_demo_prints_where_to_go_and_an_interrupt_leaves_nothing_behind(
         child.stdout.close()
 
 
-def test_a_port_that_is_taken_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_clear_error(tmp_path_factory: pytest.TempPathFactory) -> None:
     import socket
+
+    tmp_path = tmp_path_factory.mktemp("t")
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -74,3 +73,34 @@ def test_a_port_that_is_taken_is_one_clear_error(tmp_path: Path) -> None:
     assert "cannot listen" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kiosk_does_not_outlive_a_demonstration_that_was_killed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("t")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place), "PYTHONUNBUFFERED": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kiosk", "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
+    assert child.stdout is not None
+    read_until(child.stdout.fileno(), b"Ctrl-C ends it", 60)
+    (home,) = place.iterdir()
+    assert processes_naming(home)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    end = time.monotonic() + 20
+    while processes_naming(home) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert processes_naming(home) == []
+
+
+def processes_naming(home: Path) -> list[str]:
+    """Return the processes whose command line names a directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(home).encode() in process.read_bytes():
+                found.append(process.parent.name)
+        except OSError:
+            continue  # it ended while we looked
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,12 +73,16 @@ def test_a_scenario_comes_true_and_prints_what_it_must(name: str, played: Played
     result = played[name].result()
     assert result.returncode == 0, result.stdout + result.stderr
     assert "all came true" in result.stdout
+    assert not re.search(r"\[[a-z]+\.[a-z_.]+\]", result.stdout), "a text is missing"
     titles = [line.strip() for line in result.stdout.splitlines() if line.strip().isupper() and "SPECIMEN" not in line]
     if name in PAPER:
         assert titles == PAPER[name]
 
 
-def test_a_scenario_that_does_not_come_true_names_its_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_scenario_that_does_not_come_true_names_its_line_and_leaves_nothing_behind(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    tmp_path = tmp_path_factory.mktemp("t")
     story = tmp_path / "wrong.txt"
     story.write_text("wait screen idle within 30 s\n\nexpect box USD 5.00  # nobody has paid\n", "utf-8")
     place = tmp_path / "t"

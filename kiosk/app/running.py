@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -142,9 +141,11 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         KioskError: the start failed.
     """
     running = Running(setup, screen=screen)
-    wanted = threading.Event()
+    # A handler runs between any two steps of this thread, also while it holds the lock of an Event: setting one from
+    # there waits for ever now and then.  So it only takes down what came.
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: wanted.set())
+        signal.signal(number, lambda came, _: signals.append(came))
     try:
         running.start()
     except BaseException:
@@ -155,9 +156,8 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         raise
     if running.address:
         say(f"screen: {running.address}")
-    while not wanted.wait(0.5):
-        if running.core.ended.is_set():
-            break
+    while not signals and not running.core.ended.wait(0.2):
+        pass
     fault = running.core.fault
     running.stop("signal")
     if fault is not None:

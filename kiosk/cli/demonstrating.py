@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,9 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
     """
     from kiosk.workbench.demonstration import Demonstration
 
-    ended = threading.Event()
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: _interrupt(ended))
+        signal.signal(number, lambda came, _: _interrupt(signals, came))
     steps = []
     if scenario is not None:
         from kiosk.workbench.playing import read_scenario
@@ -50,12 +50,12 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
 
             code = play(demonstration, steps, scenario, click.echo)
         else:
-            _serve(demonstration, address, ended)
+            _serve(demonstration, address)
     except KeyboardInterrupt:
         click.echo("\n… interrupted")
         code = 130 if scenario is not None else 0
     finally:
-        ended.set()
+        signals.append(0)  # from here on nothing interrupts
         try:
             click.echo("… ending the kiosk and its devices")
         finally:  # the terminal may be gone
@@ -63,20 +63,24 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
     click.get_current_context().exit(code)
 
 
-def _interrupt(ended: threading.Event) -> None:
-    """Interrupt once: Ctrl-C reaches `make` too, which sends it on, and the end must not be interrupted half way."""
-    if not ended.is_set():
-        ended.set()
+def _interrupt(signals: list[int], came: int) -> None:
+    """Interrupt once: Ctrl-C reaches `make` too, which sends it on, and the end must not be interrupted half way.
+
+    A plain list, because a handler that sets an Event hangs where the signal came within the Event's own wait.
+    """
+    if not signals:
+        signals.append(came)
         raise KeyboardInterrupt
 
 
-def _serve(demonstration: Demonstration, address: str, ended: threading.Event) -> None:
+def _serve(demonstration: Demonstration, address: str) -> None:
     from kiosk.workbench.bench_server import BenchServer
 
     bench = BenchServer(demonstration)
     try:
         _tell(demonstration, address, bench.start())
-        while not ended.wait(1):
+        while True:
+            time.sleep(1)
             if trouble := demonstration.hardware.trouble():
                 click.secho(f"a simulated device died: {trouble}", fg="red", err=True)
                 return

@@ -99,6 +99,11 @@ def _start(config: Path, room: Path, journal: Path, *, forget: bool = False) -> 
         finally:
             # Killed where the checkpoint has to stay away: an orderly end would keep one.
             child.send_signal(signal.SIGKILL if forget else signal.SIGTERM)
-            child.wait(30)
             address.unlink()
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+                raise
     return took

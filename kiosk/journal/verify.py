@@ -34,12 +34,14 @@ class Witness(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Witness | None:
-        """Read ``seq:hash`` or ``epoch/seq:hash``; return None for anything else.
+        """Read ``seq:hash`` or ``epoch/seq:hash``, with a space for the colon as slips print it; else return None.
 
         >>> Witness.parse("2/17:9f3c")
         Witness(seq=17, hash='9f3c', epoch=2)
+        >>> Witness.parse("2/17 9f3c") == Witness.parse("2/17:9f3c")
+        True
         """
-        place, colon, digest = text.strip().lower().partition(":")
+        place, colon, digest = ":".join(text.lower().split()).partition(":")
         epoch, slash, seq = place.rpartition("/")
         good = colon and seq.isdecimal() and (epoch.isdecimal() or not slash) and 4 <= len(digest) <= 64
         if not good or not set(digest) <= set("0123456789abcdef"):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import stat
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ LARGEST = 256 * 1024
 PATIENCE_S = 10
 #: Requests at the same time.
 CALLERS = 8
+#: Seconds until another try where no caller could be taken.
+SCARCE_S = 0.2
 READ_ONLY = ("status", "health", "devices")
 
 
@@ -44,6 +48,8 @@ class ControlServer:
         self.path = path
         self._post = post
         self._socket: socket.socket | None = None
+        #: Device and inode of our own socket.
+        self._place: tuple[int, int] | None = None
         self._room = threading.BoundedSemaphore(CALLERS)
 
     def start(self) -> None:
@@ -52,44 +58,51 @@ class ControlServer:
         Raises:
             ControlError: the path cannot be bound, or another kiosk answers on it.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own_directory(self.path.parent)
         if len(os.fsencode(self.path)) > 100:
             raise ControlError(
                 f"the control socket's path {self.path} is too long", hint="use a shorter runtime directory"
             )
-        if self.path.exists():
-            try:
-                call(self.path, "status", patience_s=1)
-            except ControlError:
-                self.path.unlink(missing_ok=True)
-            else:
-                raise ControlError(
-                    f"another kiosk answers on {self.path}", hint="stop it, or use another runtime directory"
-                )
+        if listened_on(self.path):
+            raise ControlError(
+                f"another kiosk answers on {self.path}", hint="stop it, or use another runtime directory"
+            )
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
+            if self.path.is_socket():
+                self.path.unlink(missing_ok=True)
             self._socket.bind(str(self.path))
             self.path.chmod(0o600)
+            self._place = _place_of(self.path)
             self._socket.listen(CALLERS)
         except OSError as error:
             raise ControlError(
                 f"the control socket {self.path} cannot be made: {error.strerror}", hint="check the runtime directory"
             ) from error
-        threading.Thread(target=self._serve, name="control", daemon=True).start()
+        threading.Thread(target=self._serve, args=(self._socket,), name="control", daemon=True).start()
 
     def stop(self) -> None:
-        """Close the socket and remove its path."""
-        if self._socket is not None:
-            self._socket.close()
+        """Close the socket and remove its path, unless a successor has put its own there."""
+        if self._socket is None:
+            return
+        listening, self._socket = self._socket, None
+        if self._place is not None and _place_of(self.path) == self._place:
             self.path.unlink(missing_ok=True)
+        try:
+            listening.shutdown(socket.SHUT_RDWR)  # ends the wait of the serving thread; closing alone does not
+        except OSError:
+            pass  # it never listened
+        listening.close()
 
-    def _serve(self) -> None:
-        assert self._socket is not None
+    def _serve(self, listening: socket.socket) -> None:
         while True:
             try:
-                caller, _ = self._socket.accept()
+                caller, _ = listening.accept()
             except OSError:
-                return  # closed by `stop`
+                if self._socket is not listening:
+                    return  # closed by `stop`
+                time.sleep(SCARCE_S)  # too many open files, say: the door must not stay shut for good
+                continue
             if not self._room.acquire(blocking=False):
                 caller.close()
                 continue
@@ -124,6 +137,45 @@ class ControlServer:
             return answers.get(timeout=PATIENCE_S)
         except queue.Empty:
             return {"ok": False, "error": "the kiosk did not answer in time", "hint": "see the health page"}
+
+
+def own_directory(path: Path) -> None:
+    """Make the runtime directory, or check that nobody else can put a socket or a token into it.
+
+    Raises:
+        ControlError: it cannot be made, or others may write to it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = path.stat()
+    except OSError as error:
+        raise ControlError(
+            f"the runtime directory {path} cannot be made: {error.strerror}", hint="check path, owner and mode"
+        ) from error
+    if found.st_mode & stat.S_IWOTH or found.st_uid not in (0, os.getuid()):
+        raise ControlError(
+            f"others may write to the runtime directory {path}", hint="use one of the service's own, of mode 0700"
+        )
+
+
+def listened_on(path: Path) -> bool:
+    """Tell whether a process listens on a socket; one that is too busy to answer does too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as connection:
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            return True  # its queue of callers is full
+        except OSError:
+            return False
+    return True
+
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def peer_uid(caller: socket.socket) -> int:

@@ -10,7 +10,7 @@ _TROUBLE = {
     "JournalFull": "out.journal_full",
     "JournalReadOnly": "out.journal_readonly",
     "JournalDamaged": "out.journal_damaged",
-    "JournalLocked": "out.journal_full",
+    "JournalLocked": "out.journal_locked",
 }
 
 

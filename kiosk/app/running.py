@@ -52,6 +52,10 @@ def page_verdict(checker: Callable[[str], Verdict] | None) -> Callable[[str], An
     return told
 
 
+#: Name of the file that holds the start address of the screen, in the runtime directory.
+SCREEN_URL = "screen.url"
+
+
 class Running:
     """A running kiosk: core, screen, control socket; `stop` ends them in order."""
 
@@ -100,7 +104,7 @@ class Running:
         self._server = ScreenServer(app, host=section.host, port=section.port)
         host, port = self._server.start()
         self.address = f"http://{host}:{port}/?token={token}"
-        write_private(setup.runtime / "screen.url", self.address)
+        write_private(setup.runtime / SCREEN_URL, self.address)
 
     def stop(self, reason: str) -> bool:
         """End everything in order; False if the kernel did not end in time."""
@@ -109,7 +113,7 @@ class Running:
         if self._server is not None:
             self._server.stop()
         self.listeners.stop()
-        (self.setup.runtime / "screen.url").unlink(missing_ok=True)
+        (self.setup.runtime / SCREEN_URL).unlink(missing_ok=True)
         return done
 
 
@@ -152,10 +156,13 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         notify.status("not started")
         running.control.stop()
         if running.address:  # nobody answers there; another kiosk's address in the same place is left alone
-            (setup.runtime / "screen.url").unlink(missing_ok=True)
+            (setup.runtime / SCREEN_URL).unlink(missing_ok=True)
         raise
     if running.address:
-        say(f"screen: {running.address}")
+        # Without the token: what is said here goes to the log of the machine.
+        say(
+            f"screen: {running.address.partition('?')[0]} (the start address with its token: {setup.runtime / SCREEN_URL})"
+        )
     while not signals and not running.core.ended.wait(0.2):
         pass
     fault = running.core.fault

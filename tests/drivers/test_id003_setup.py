@@ -109,7 +109,7 @@ def test_the_table_becomes_the_notes_that_are_known() -> None:
 
 def test_the_version_text_identifies_the_unit() -> None:
     told = ready().told(Identified)
-    assert [(event.model, event.firmware) for event in told] == [("i", "05V280-42")]  # type: ignore[attr-defined]
+    assert [(event.model, event.firmware) for event in told] == [("i100-SS", "05V280-42")]  # type: ignore[attr-defined]
 
 
 def test_only_the_wanted_values_are_let_in_and_a_set_bit_refuses() -> None:

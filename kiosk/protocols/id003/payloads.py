@@ -117,15 +117,21 @@ class VersionText(msgspec.Struct, frozen=True):
     firmware: str = ""
 
 
-_VERSION = re.compile(r"(?P<model>[^(\s]{1,12})\((?P<country>[A-Z]{3})\)\S*\s+(?:ID|OP)-?003-?(?P<firmware>\S+)")
+_VERSION = re.compile(
+    r"(?P<model>[^(\s]{1,12})\((?P<country>[A-Z]{3})\)-?(?P<series>\S*)\s+(?:ID|OP)-?003-?(?P<firmware>\S+)"
+)
 
 
 def parse_version(data: bytes) -> VersionText:
     """Read a version text; a text of another shape is kept whole and otherwise empty.
 
-    >>> parse_version(b"i(USA)100-SS ID003-05V280-42 01AUG17 964D").firmware
-    '05V280-42'
+    >>> found = parse_version(b"i(USA)100-SS ID003-05V280-42 01AUG17 964D")
+    >>> found.model, found.firmware
+    ('i100-SS', '05V280-42')
     """
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else " " for byte in data[:200]).strip()
     match = _VERSION.match(text)
-    return VersionText(text, match["model"], match["country"], match["firmware"]) if match else VersionText(text)
+    if not match:
+        return VersionText(text)
+    model = f"{match['model']}{match['series']}"  # m and nnn-ss of the sheet's pattern, around the country
+    return VersionText(text, model, match["country"], match["firmware"])

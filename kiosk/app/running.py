@@ -160,9 +160,8 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         raise
     if running.address:
         # Without the token: what is said here goes to the log of the machine.
-        say(
-            f"screen: {running.address.partition('?')[0]} (the start address with its token: {setup.runtime / SCREEN_URL})"
-        )
+        address = running.address.partition("?")[0]
+        say(f"screen: {address}, start address with its token: {setup.runtime / SCREEN_URL}")
     while not signals and not running.core.ended.wait(0.2):
         pass
     fault = running.core.fault

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 from kiosk.app.setup import Setup, software_digest
 from kiosk.checkout.counter import CityCounter
-from kiosk.core.clock import Clock
+from kiosk.core.clock import Clock, touched
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.drawing import draw_line, draw_qr
 from kiosk.core.kernel import Kernel
@@ -26,7 +28,8 @@ from kiosk.plugins.listeners import FactListeners
 
 def make_clock(setup: Setup) -> Clock:
     """Make the clock of the city."""
-    return Clock(setup.config.kiosk.zone, setup.config.kiosk.cut_off)
+    identity, mark = setup.config.kiosk, setup.config.paths.clock_mark
+    return Clock(identity.zone, identity.cut_off, synchronised=partial(touched, Path(mark)) if mark else lambda: None)
 
 
 def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Journal, SigningKey]:

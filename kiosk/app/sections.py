@@ -7,6 +7,7 @@ import datetime as dt
 import msgspec
 
 from kiosk.checkout.settings import CheckoutSettings
+from kiosk.core.clock import MARK
 from kiosk.core.slips import City
 from kiosk.core.supervisor_setup import DeviceConfig
 from kiosk.errors import ConfigError
@@ -53,6 +54,8 @@ class Places(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     city_data: str = ""
     #: The city's published keys, for the page that checks receipts; "" for none.
     published_keys: str = ""
+    #: File that a time service touches whenever it has checked the clock; it ends a doubt about the time. "" for none.
+    clock_mark: str = str(MARK)
 
 
 class ScreenSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

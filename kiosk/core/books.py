@@ -21,7 +21,9 @@ NOTES_KEPT = 64
 #: Slips remembered with their place; older ones are found in the journal.
 SLIPS_KEPT = 64
 
-BOOKS_VERSION = 1
+BOOKS_VERSION = 2
+#: A doubt below this is none (as in the core's clock).
+_JUMP_NS = 2_000_000_000
 
 
 class NotePage(msgspec.Struct):
@@ -86,7 +88,12 @@ class Books(msgspec.Struct, kw_only=True):
     seq: int = 0
     #: Hash of the last fact, hexadecimal.
     head: str = ""
-    last_wall_ns: int = 0
+    #: Trusted time of the last fact: its wall clock less what was doubted of it.
+    trusted_wall_ns: int = 0
+    #: Wall clock minus trusted time while the clock is in doubt, else 0.
+    clock_doubt_ns: int = 0
+    last_mono_ns: int = 0
+    last_boot: str = ""
     #: False right after `Stopped`.
     running: bool = False
     #: Balances by currency and account, minor units, debit positive.
@@ -119,10 +126,23 @@ class Books(msgspec.Struct, kw_only=True):
         """Take one more fact in; facts come in order, each once."""
         fact = committed.fact
         self.epoch, self.seq, self.head = fact.epoch, fact.seq, committed.hash.hex()
-        self.last_wall_ns = fact.stamp.at.wall_ns
+        self._time(fact)
         call: Any = _APPLY.get(type(fact.body))
         if call is not None:
             call(self, fact, fact.body)
+
+    def _time(self, fact: facts.Fact) -> None:
+        at, body = fact.stamp.at, fact.body
+        if isinstance(body, facts.ClockTrusted):
+            self.clock_doubt_ns = 0
+        elif isinstance(body, facts.ClockJumped):
+            again = body.detail == facts.AGAINST_LAST_FACT
+            gone = at.mono_ns - self.last_mono_ns if at.boot_id == self.last_boot else 0
+            self.clock_doubt_ns = body.jump_ms * 1_000_000 + (-max(0, gone) if again else self.clock_doubt_ns)
+            if abs(self.clock_doubt_ns) < _JUMP_NS and not again:
+                self.clock_doubt_ns = 0
+        self.trusted_wall_ns = at.wall_ns - self.clock_doubt_ns
+        self.last_mono_ns, self.last_boot = at.mono_ns, at.boot_id
 
     def _post(self, entry: Entry | None) -> None:
         if entry is None:

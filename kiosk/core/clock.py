@@ -4,6 +4,10 @@ The wall clock is evidence.  When it moves against the monotonic clock by more t
 the last committed fact at start, it is *unsure*: facts keep recording what it says, but prices and business
 dates follow the last trusted moment plus monotonic time, so that no penalty changes because a battery died
 (screens sheet, OP6).
+
+A doubt ends when the clock comes back, when a person believes it, or when a time service vouches for it: its mark
+(a file that it touches whenever it has set or checked the clock) was touched after the doubt began, at the time that
+the wall clock shows, and the wall clock stands at or after the last fact.  A restart ends no doubt.
 """
 
 from __future__ import annotations
@@ -23,6 +27,19 @@ JUMP_NS = 2 * NS
 #: A kiosk that slept longer than this between two facts is asked to have its clock checked: longer than a season,
 #: and less than a year, the mistake of a clock chip that was set by hand.
 LONGEST_SLEEP_NS = 180 * 86_400 * NS
+
+#: How long after its touch a time service's mark vouches for the wall clock; it is looked at every second.
+FRESH_NS = 120 * NS
+#: The mark of systemd-timesyncd, touched after every synchronisation (systemd-timesyncd.service(8)).
+MARK = Path("/run/systemd/timesync/synchronized")
+
+
+def touched(mark: Path) -> int | None:
+    """Return the wall time at which a time service last touched its mark, None where there is no mark."""
+    try:
+        return mark.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def boot_id() -> str:
@@ -47,7 +64,9 @@ class Clock:
         wall: Callable[[], int] = time.time_ns,
         mono: Callable[[], int] = time.monotonic_ns,
         boot: str | None = None,
+        synchronised: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """`synchronised` returns the wall time at which a time service last vouched for the clock."""
         try:
             self._zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -59,6 +78,9 @@ class Clock:
         #: Wall minus monotonic at the last trusted moment.
         self._trusted_offset = wall() - mono()
         self._last_offset = self._trusted_offset
+        self._synchronised = synchronised
+        #: The time service's mark when the clock was last sure.
+        self._mark = synchronised()
         self.unsure = False
 
     def now_ns(self) -> int:
@@ -98,25 +120,46 @@ class Clock:
         self._last_offset = offset
         if abs(jump) < JUMP_NS:
             if not self.unsure:
-                self._trusted_offset = offset
+                self._trusted_offset, self._mark = offset, self._synchronised()
             return 0
         self.unsure = abs(offset - self._trusted_offset) >= JUMP_NS
         return jump // 1_000_000
 
-    def held_against(self, last_wall_ns: int) -> int:
+    def held_against(self, last_wall_ns: int, *, gone_ns: int = 0, doubted: bool = False) -> int:
         """Hold the wall clock against the last fact at start; return how far it is off in milliseconds, 0 if fine.
 
-        Behind the last fact, or further ahead of it than a kiosk sleeps: time goes on from that fact, until a person
-        has looked at the clock (`trust`); a kiosk that really slept so long has other things to be checked too.
+        `last_wall_ns` is the trusted time of that fact, `gone_ns` the monotonic time since, 0 where it was in another
+        boot.  Behind the last fact, or further ahead of it than a kiosk sleeps, or `doubted` then and not where it
+        should be by now: time goes on from that fact until the doubt ends.
         """
         ahead = self._wall() - last_wall_ns
-        if 0 <= ahead <= LONGEST_SLEEP_NS:
+        there = abs(ahead - gone_ns) < JUMP_NS
+        if there if doubted else 0 <= ahead <= LONGEST_SLEEP_NS:
             return 0
         self.unsure = True
-        self._trusted_offset = last_wall_ns - self._mono()
-        return ahead // 1_000_000
+        self._trusted_offset = last_wall_ns + gone_ns - self._mono()
+        return ahead // 1_000_000 or (1 if ahead > 0 else -1)
+
+    def off_ms(self) -> int:
+        """Return how far the wall clock is from the trusted time, milliseconds."""
+        return (self._wall() - self._mono() - self._trusted_offset) // 1_000_000
+
+    def came_back(self) -> bool:
+        """Tell whether a doubted wall clock stands where it should again."""
+        return abs(self._wall() - self._mono() - self._trusted_offset) < JUMP_NS
+
+    def vouched_for(self, last_wall_ns: int) -> bool:
+        """Tell whether a time service has touched its mark since the doubt began, at the time the wall clock shows.
+
+        Never where the wall clock stands before the last fact (at `last_wall_ns`): that needs a person.
+        """
+        told, wall = self._synchronised(), self._wall()
+        if told is None or told == self._mark:
+            return False
+        return wall >= last_wall_ns and -JUMP_NS < wall - told <= FRESH_NS
 
     def trust(self) -> None:
-        """Believe the wall clock from now on (an authorised person has set it right)."""
+        """Believe the wall clock from now on."""
         self._trusted_offset = self._last_offset = self._wall() - self._mono()
+        self._mark = self._synchronised()
         self.unsure = False

@@ -25,6 +25,7 @@ from kiosk.checkout.service_rules import troubled
 from kiosk.checkout.states import State
 from kiosk.checkout.table import step
 from kiosk.core import lookups, recovery
+from kiosk.core.clockwatch import ClockWatch
 from kiosk.core.committer import Committer
 from kiosk.core.datawatch import DataWatch
 from kiosk.core.inbox import IntentPosted
@@ -86,6 +87,7 @@ class Kernel:
         self._refusals = Refusals(self.counts)
         self._committer = Committer(parts)
         self._data = DataWatch(parts, self._append)
+        self._clockwatch = ClockWatch(parts, self._append)
         self._next_data_ns = 0
         #: What a start left to do, until the devices' drivers are there to take orders.
         self._later: list[AnyEffect] = []
@@ -100,10 +102,7 @@ class Kernel:
             JournalError: the journal takes nothing.
         """
         clock, books = self.parts.clock, self.books
-        jump = clock.held_against(books.last_wall_ns) if books.last_wall_ns else 0
-        bodies: list[facts.AnyBody] = [facts.Started(books.running, self.parts.safe_mode)]
-        if jump:
-            bodies.insert(0, facts.ClockJumped(jump, "against the last fact"))
+        bodies = [*self._clockwatch.begin(), facts.Started(books.running, self.parts.safe_mode)]
         digests = self.parts.digests
         now = (digests.software, digests.configuration, digests.data)
         if books.digests not in (("", "", ""), now):
@@ -161,9 +160,7 @@ class Kernel:
         if now >= self._next_watch_ns:
             self._next_watch_ns = now + NS
             self._below_reserve = self.parts.journal.below_reserve
-            jump = self.parts.clock.watch()
-            if jump and self.trouble is None:
-                self._guarded(lambda: self._append((facts.ClockJumped(jump, "while running"),), "", "kiosk"))
+            self._guarded(lambda: self._clockwatch.look(recording=self.trouble is None))
         looks = self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None
         if looks and now >= self._next_data_ns:
             self._next_data_ns = now + DATA_NS
@@ -198,6 +195,10 @@ class Kernel:
         """Commit a fact that moves no state; dropped while the journal takes nothing."""
         if self.trouble is None:
             self._guarded(lambda: self._append((body,), "", "kiosk"))
+
+    def believe_clock(self, by: str) -> None:
+        """Believe the wall clock, as a person asks; raises JournalError where that cannot be committed."""
+        self._clockwatch.believe(by)
 
     def close_counter(self, by: str) -> None:
         """Take the kiosk out of service for new payments ("" opens it again)."""

@@ -8,7 +8,7 @@ from kiosk.errors import JournalError
 from kiosk.journal.encoding import ROOT_HASH, Row, chain, decode, head_message, kind_of
 from kiosk.journal.findings import Finding
 from kiosk.journal.keys import VerifyingKey
-from kiosk.model.facts import ClockJumped, EpochStarted, Fact, Genesis, Stamp
+from kiosk.model.facts import ClockJumped, ClockTrusted, EpochStarted, Fact, Genesis, Stamp
 
 #: A wall clock is disciplined by small steps all the time; from here on it is a jump (as in the core's clock).
 WALL_FALL_NS = 2_000_000_000
@@ -26,6 +26,8 @@ class ChainWalk:
         self._previous: Row | None = None
         self._identity: tuple[str, str] | None = None
         self._stamp: Stamp | None = None
+        #: Whether the fact before ended a doubt about the clock.
+        self._believed = False
 
     def step(self, row: Row) -> Fact | None:
         """Check one row against all rows before it; return its fact where the bytes are one."""
@@ -121,6 +123,8 @@ class ChainWalk:
 
     def _clocks(self, row: Row, fact: Fact) -> None:
         now, was = fact.stamp, self._stamp
+        # The trusted time may have been ahead of the clock that is believed from here on.
+        believed, self._believed = self._believed, isinstance(fact.body, ClockTrusted)
         self._stamp = now
         if was is None:
             return
@@ -135,4 +139,4 @@ class ChainWalk:
                 self._found("wall_clock_fell", row, told, "warning")
         if now.business_date < was.business_date:
             told = f"{now.business_date} after {was.business_date}"
-            self._found("business_date_fell", row, told, "warning" if fell > 0 else "error")
+            self._found("business_date_fell", row, told, "warning" if fell > 0 or believed else "error")

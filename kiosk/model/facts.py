@@ -88,7 +88,21 @@ class ClockJumped(Body, frozen=True, tag="clock_jumped"):
 
     #: Signed milliseconds: positive forwards.
     jump_ms: int
+    #: `AGAINST_LAST_FACT` or ``while running``.
     detail: str = ""
+
+
+#: A start found the wall clock off; `ClockJumped.jump_ms` counts from the trusted time of the last fact then.
+AGAINST_LAST_FACT = "against the last fact"
+
+
+class ClockTrusted(Body, frozen=True, tag="clock_trusted"):
+    """A doubt about the wall clock ended: from here on it is believed."""
+
+    #: How far it was from the time that was trusted until then, signed milliseconds.
+    off_ms: int
+    #: ``admin:UID``, ``time service`` or ``came back``.
+    by: str
 
 
 class EventRefused(Body, frozen=True, tag="event_refused"):
@@ -327,10 +341,10 @@ class PrintEnded(Body, frozen=True, tag="print_ended"):
 
 
 AnyBody = (
-    Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | EventRefused
-    | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen | ExcessAgreed
-    | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed | NoteGone
-    | NoteRejected | Settled | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
+    Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | ClockTrusted
+    | EventRefused | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen
+    | ExcessAgreed | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed
+    | NoteGone | NoteRejected | Settled | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from kiosk.texts import Catalogue
 from tests.tariff.example_city import CONFIG, chart, library
 
 NS = 1_000_000_000
+DAY_NS = 86_400 * NS
 #: Sunday 2026-11-22 10:15 in Chicago.
 WALL = 1_795_364_100 * NS
 KEY = SigningKey.from_seed(b"r" * 32)
@@ -59,9 +60,19 @@ class Time:
     def __init__(self) -> None:
         self.mono = NS
         self.offset = WALL - NS
+        self.boot = "rig"
+        #: What the time service last left: the wall time at which it touched its mark.
+        self.mark: int | None = None
 
     def clock(self) -> Clock:
-        return Clock("America/Chicago", wall=lambda: self.mono + self.offset, mono=lambda: self.mono, boot="rig")
+        return Clock(
+            "America/Chicago", wall=lambda: self.mono + self.offset, mono=lambda: self.mono, boot=self.boot,
+            synchronised=lambda: self.mark,
+        )  # fmt: skip
+
+    def synchronised(self) -> None:
+        """The time service says that the wall clock is right."""
+        self.mark = self.mono + self.offset
 
 
 class Invoices:

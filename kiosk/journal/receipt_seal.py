@@ -110,7 +110,11 @@ def seal(committed: Committed, key: SigningKey) -> str:
     """Return the sealed line of a committed slip; the same slip always gives the same line."""
     statement = describe(committed).statement()
     signature = key.sign(_DOMAIN + statement.encode("ascii"))
-    return f"{statement}|{base64.urlsafe_b64encode(signature).decode('ascii').rstrip('=')}"
+    return f"{statement}|{_spell(signature)}"
+
+
+def _spell(signature: bytes) -> str:
+    return base64.urlsafe_b64encode(signature).decode("ascii").rstrip("=")
 
 
 def read(line: str) -> tuple[SealedReceipt, bytes]:
@@ -131,8 +135,8 @@ def read(line: str) -> tuple[SealedReceipt, bytes]:
     receipt = SealedReceipt(
         parts[1], whole[0], whole[1], whole[2], parts[5], parts[6], parts[7], parts[8], parts[9], *whole[3:]
     )
-    if receipt.statement() != "|".join(parts[:14]):
-        raise fault
+    if receipt.statement() != "|".join(parts[:14]) or _spell(signature) != parts[14]:
+        raise fault  # a line has one spelling: what is altered in any character is another line
     return receipt, signature
 
 

@@ -32,7 +32,7 @@ from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
-from kiosk.core.readiness import closed_because
+from kiosk.core.readiness import DiskWatch, closed_because
 from kiosk.core.refusals import Refusals
 from kiosk.core.stall import Stall, Waiting
 from kiosk.core.supervisor import DeviceNews
@@ -83,7 +83,7 @@ class Kernel:
         self._stall = Stall(self.counts)
         self._retry_ns: int | None = None
         self._next_watch_ns = 0
-        self._below_reserve = False
+        self._disk = DiskWatch(parts.journal)
         self._refusals = Refusals(self.counts)
         self._committer = Committer(parts)
         self._data = DataWatch(parts, self._append)
@@ -159,7 +159,7 @@ class Kernel:
             self._try_stalled()
         if now >= self._next_watch_ns:
             self._next_watch_ns = now + NS
-            self._below_reserve = self.parts.journal.below_reserve
+            self._guarded(self._disk.look)
             self._guarded(lambda: self._clockwatch.look(recording=self.trouble is None))
         looks = self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None
         if looks and now >= self._next_data_ns:
@@ -209,7 +209,7 @@ class Kernel:
         """Commit an orderly end.  A session in progress stays open in the journal and is resumed at the next start."""
         self._orders.accept(())
         if self.trouble is None:
-            self._append((facts.Stopped(reason[:80]),), self.model.session, "kiosk")
+            self._guarded(lambda: self._append((facts.Stopped(reason[:80]),), self.model.session, "kiosk"))
 
     # --- one step -----------------------------------------------------------------------------------------
 
@@ -376,7 +376,7 @@ class Kernel:
         """Return why no new payment can be taken now; empty in service."""
         return closed_because(
             self.parts.board, trouble=self.trouble, closed_by=self.closed_by, data_there=self._data.there,
-            low_space=self._below_reserve or self.parts.journal.low_space, note_stuck=self.model.note_stuck,
+            low_space=self._disk.low, note_stuck=self.model.note_stuck,
             paper_needed=self.parts.settings.without_paper == "refuse",
             settled=self.parts.clock.now_ns() >= self._settled_ns,
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.errors import JournalError
+from kiosk.journal.store import Journal
 from kiosk.model.texts import Text, text
 
 _TROUBLE = {
@@ -12,6 +13,29 @@ _TROUBLE = {
     "JournalDamaged": "out.journal_damaged",
     "JournalLocked": "out.journal_locked",
 }
+
+
+class DiskWatch:
+    """Looks at the journal's disk between commits."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._below_reserve = False
+
+    def look(self) -> None:
+        """Measure the free space.
+
+        Raises:
+            JournalError: the disk is gone, or the journal met a fault outside of a commit and takes nothing more.
+        """
+        self._below_reserve = self._journal.below_reserve
+        if self._journal.stopped is not None:
+            raise self._journal.stopped
+
+    @property
+    def low(self) -> bool:
+        """Whether no new cash may be taken for want of space."""
+        return self._below_reserve or self._journal.low_space
 
 
 def closed_because(

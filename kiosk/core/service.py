@@ -21,11 +21,12 @@ from kiosk.checkout.states import State
 from kiosk.core import view
 from kiosk.core.inbox import INBOX_LIMIT, ControlPosted, IntentPosted, Item, Stop
 from kiosk.core.kernel import Kernel
+from kiosk.core.reference import ReferenceData
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import DeviceNews, Supervisor
 from kiosk.core.verbs import answer
 from kiosk.errors import JournalError, KioskError
-from kiosk.model.device_events import DeviceState
+from kiosk.model.device_events import DeviceState, Printed, PrintUnknown
 from kiosk.model.facts import PluginQuarantined
 from kiosk.model.instant import NS
 
@@ -37,6 +38,8 @@ WORKER_NS = 5 * NS
 IDLE_NS = 3 * NS
 CHECKPOINT_FACTS = 2_000
 HEALTH_NS = NS
+#: What stays true when the driver that told it is dead: nobody else would tell how its print jobs ended.
+_STILL_TRUE = (DeviceState, Printed, PrintUnknown)
 
 
 class Core:
@@ -157,6 +160,8 @@ class Core:
                 self.supervisor.stop()
             if self.kernel is not None:
                 self.kernel.parts.journal.close()
+                if isinstance(self.kernel.parts.source, ReferenceData):
+                    self.kernel.parts.source.close()
             self.ended.set()
 
     def _turn(self) -> bool:
@@ -170,7 +175,10 @@ class Core:
         except queue.Empty:
             item = None
         if isinstance(item, Stop):
-            self._checkpoint()
+            try:
+                self._checkpoint()
+            except JournalError as error:
+                kernel.last_fault = str(error)  # only a cache: the next start reads more
             kernel.stop(item.reason)
             notify.stopping()
             return False
@@ -185,7 +193,7 @@ class Core:
     def _handle(self, item: Item) -> None:
         kernel = self.running_kernel
         if isinstance(item, DeviceNews):
-            if self.running_supervisor.is_current(item) or isinstance(item.event, DeviceState):
+            if self.running_supervisor.is_current(item) or isinstance(item.event, _STILL_TRUE):
                 kernel.handle_news(item)
         elif isinstance(item, IntentPosted):
             if not kernel.handle_intent(item):

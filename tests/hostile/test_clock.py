@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,13 +31,13 @@ class WrongClock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[WrongClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> WrongClock:
     wrong = WrongClock()
     monkeypatch.setattr(
         compose, "make_clock",
         lambda setup: Clock(setup.config.kiosk.zone, setup.config.kiosk.cut_off, wall=wrong.wall, boot="test"),
     )  # fmt: skip
-    yield wrong
+    return wrong
 
 
 def due(kiosk: LiveKiosk, label: str = LATE) -> int:

@@ -164,10 +164,17 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         say(f"screen: {address}, start address with its token: {setup.runtime / SCREEN_URL}")
     while not signals and not running.core.ended.wait(0.2):
         pass
-    fault = running.core.fault
-    running.stop("signal")
+    done = running.stop("signal")
+    return exit_code(running.core.fault, done, say)
+
+
+def exit_code(fault: BaseException | None, done: bool, say: Callable[[str], None]) -> int:
+    """Tell how the kernel ended, when everything has stopped: a fault on the way down counts as well."""
     if fault is not None:
         say(f"the kernel stopped: {fault!r}")
         sys.excepthook(type(fault), fault, fault.__traceback__)
+        return 1
+    if not done:
+        say("the kernel did not end in time; the next start resolves what is open")
         return 1
     return 0

@@ -156,13 +156,21 @@ class Core:
             # ends with it, the service manager starts a new one, and that one resolves open notes from the wire.
             self.fault = error
         finally:
-            if self.supervisor is not None:
-                self.supervisor.stop()
-            if self.kernel is not None:
-                self.kernel.parts.journal.close()
-                if isinstance(self.kernel.parts.source, ReferenceData):
-                    self.kernel.parts.source.close()
+            self._let_go()
             self.ended.set()
+
+    def _let_go(self) -> None:
+        """Give up lines, journal and data, whatever state they are in: nobody may be left waiting for the end."""
+        ends: list[Callable[[], object]] = [self.supervisor.stop] if self.supervisor is not None else []
+        if self.kernel is not None:
+            ends.append(self.kernel.parts.journal.close)
+            if isinstance(self.kernel.parts.source, ReferenceData):
+                ends.append(self.kernel.parts.source.close)
+        for end in ends:
+            try:
+                end()
+            except Exception as error:  # noqa: BLE001  kept: the process ends with it
+                self.fault = self.fault or error
 
     def _turn(self) -> bool:
         kernel, supervisor = self.running_kernel, self.running_supervisor

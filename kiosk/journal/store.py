@@ -339,8 +339,11 @@ class Journal:
 
     @property
     def below_reserve(self) -> bool:
-        """True where the kiosk must stop accepting cash, though it can still record."""
-        return self._low_space or self.free_bytes() < self._reserve
+        """True where the kiosk must stop accepting cash, though it can still record.  Unknown space is none."""
+        try:
+            return self._low_space or self.free_bytes() < self._reserve
+        except JournalError:
+            return True
 
     def restore_ballast(self) -> bool:
         """Lay the ballast again where there is room for it and the reserve; return whether it lies there."""

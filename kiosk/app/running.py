@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -120,22 +121,32 @@ class Running:
 def token_of_this_boot(path: Path) -> str:
     """Return the screen's token: kept in the runtime directory, which ends with the boot, so that a page that was open
     when the core died is let in again by the next one."""
-    try:
-        kept = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        kept = ""
+    kept = kept_private(path)
     if len(kept) < 32:
         kept = secrets.token_urlsafe(24)
         write_private(path, kept)
     return kept
 
 
+def kept_private(path: Path) -> str:
+    """Return the text of a small file that nobody else could have read or written, "" where there is none."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="ascii") as file:
+            found = os.fstat(file.fileno())
+            private = stat.S_ISREG(found.st_mode) and not found.st_mode & 0o077 and found.st_uid == os.getuid()
+            return file.read(4096).strip() if private else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def write_private(path: Path, text: str) -> None:
-    """Write a small file that only the service's user may read."""
+    """Write a small file that only the service's user may read; it takes the place of whatever was there."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    part = path.with_name(f"{path.name}.new")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text + "\n")
+    part.replace(path)
 
 
 def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int:

@@ -89,7 +89,13 @@ def open_store(path: Path) -> sqlite3.Connection:
         ReplicaError: not a replica, damaged, too new, or the disk refuses.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Made here and not by SQLite, which would follow the umask; its -wal and -shm take the mode of the file.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:  # an import by root must not leave a file that the kiosk cannot read
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+        os.close(handle)
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     except (sqlite3.Error, OSError) as fault:
         raise ReplicaError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -239,3 +241,17 @@ def test_every_invoice_survives_its_row(
 ) -> None:
     whole = invoice("1", amount_minor=amount, paid_minor=paid, state=state, issued=issued, due=due, code=code)
     assert from_row(whole.service, to_row(whole)) == whole
+
+
+def test_what_is_owed_is_readable_by_the_kiosks_user_only_whatever_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    before = os.umask(0)
+    try:
+        connection = open_store(path)
+        connection.execute("CREATE TABLE example (number TEXT)")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+        connection.close()
+    finally:
+        os.umask(before)
+    assert modes
+    assert set(modes.values()) == {0o600}, modes

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast, get_args
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from kiosk.checkout import intents
 from kiosk.core import replay
@@ -17,6 +21,8 @@ from kiosk.model import facts
 from kiosk.model.ids import NoteId
 from kiosk.model.invoice import PostedThrough
 from tests.core.kernel_rig import WATER, Rig
+from tests.journal.conftest import stamp_at
+from tests.journal.examples import any_body
 from tests.tariff.example_city import chart
 
 
@@ -89,3 +95,44 @@ def test_a_checkpoint_gives_the_same_books_as_the_whole_journal(rig: Rig) -> Non
     for committed in rig.journal.read():
         whole.apply(committed)
     assert whole == rig.kernel.books
+
+
+#: Ids that meet again, so that facts speak of the same notes, slips and sessions.
+NOTE = st.builds(NoteId, st.sampled_from(["notes", "more"]), st.integers(1, 4))
+SESSION = st.sampled_from(["", "s-1", "s-2"])
+
+
+@pytest.mark.parametrize("kind", get_args(facts.AnyBody), ids=lambda kind: kind.__name__)
+@settings(
+    max_examples=6, phases=[Phase.explicit, Phase.generate], deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)  # fmt: skip
+@given(st.data())
+def test_a_checkpoint_before_or_after_any_kind_of_fact_changes_nothing(kind: type, data: st.DataObject) -> None:
+    around = st.lists(any_body.filter(storable), max_size=3)
+    bodies = [*data.draw(around), data.draw(st.from_type(kind).filter(storable)), *data.draw(around)]
+    bodies = [with_note(body, data) for body in bodies]
+    at = data.draw(st.integers(0, len(bodies)), label="checkpoint after")
+    whole, short = Books(), Books()
+    for place, body in enumerate(bodies, 1):
+        session = data.draw(SESSION)
+        stamp = msgspec.structs.replace(stamp_at(place), session=session)
+        fact = facts.Fact(version=1, kiosk="K07", epoch=1, seq=place, realm="demo", stamp=stamp, body=body)
+        committed = facts.Committed(fact, bytes([place]) * 32)
+        if place == at + 1:
+            short = replay._decoder.decode(replay._encoder.encode(short))
+        whole.apply(committed)
+        short.apply(committed)
+    assert short == whole
+    assert list(short.notes) == list(whole.notes)  # `open_note` goes by their order
+    assert msgspec.to_builtins(short) == msgspec.to_builtins(replay._decoder.decode(replay._encoder.encode(whole)))
+
+
+def storable(body: Any) -> bool:
+    """A journal holds whole numbers of 64 bits: sums of a few must fit, and milliseconds in nanoseconds."""
+    return all(abs(int(number)) < 1 << 40 for number in re.findall(r"\d+", repr(body)))
+
+
+def with_note(body: Any, data: st.DataObject) -> Any:
+    found = getattr(body, "note", None)
+    return msgspec.structs.replace(body, note=data.draw(NOTE)) if isinstance(found, NoteId) else body

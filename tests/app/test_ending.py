@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import pytest
 
@@ -13,14 +12,18 @@ from kiosk.workbench.screen_hand import amount
 from tests.app.live_kiosk import ProcessKiosk, process_kiosk, until
 
 
+def can_insert(kiosk: ProcessKiosk) -> bool:
+    with kiosk.hardware.acceptor.hands() as unit:
+        return bool(unit.can_insert)
+
+
 def go_on(kiosk: ProcessKiosk) -> None:
     """Take up the interrupted payment, finish it, and compare box and books."""
     shot = kiosk.wait("resuming")
     assert amount(shot["inserted"]).minor == 1000
     assert amount(shot["due"]).minor == 1500
-    time.sleep(0.2)  # one poll: the unit hears that it must take nothing until the person has answered
-    with kiosk.hardware.acceptor.hands() as unit:
-        assert not unit.can_insert
+    # The unit hears that it must take nothing until the person has answered.
+    until(lambda: not can_insert(kiosk), "the acceptor takes nothing")
     kiosk.stage.touch("keep_paying", ())
     kiosk.wait("accepting")
     kiosk.insert(5)

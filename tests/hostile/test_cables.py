@@ -16,9 +16,18 @@ def device(kiosk: LiveKiosk, name: str) -> dict[str, object]:
 
 def finish(kiosk: LiveKiosk) -> None:
     """Feed the missing five, and compare box, books and screen."""
-    kiosk.wait("accepting")
-    kiosk.insert(5)
-    until(lambda: kiosk.bodies(facts.Settled), "settled")
+    for _ in range(3):
+        kiosk.wait("accepting")
+        back = len(kiosk.hardware.acceptor.role.returned)
+        kiosk.insert(5)
+        # A note fed while the unit is just being told its rules comes back, and its owner feeds it again.
+        until(
+            lambda back=back: kiosk.bodies(facts.Settled) or len(kiosk.hardware.acceptor.role.returned) > back,
+            "settled, or the note came back",
+        )
+        if kiosk.bodies(facts.Settled):
+            break
+    assert len(kiosk.bodies(facts.Settled)) == 1
     assert kiosk.in_box == kiosk.booked() == 1500
     until(lambda: amount(kiosk.shot()["inserted"]).minor in (0, 1500), "the screen counts the same")
 

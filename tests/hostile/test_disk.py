@@ -1,4 +1,4 @@
-"""The journal's disk is full, takes no writes, or hands back other bytes: a clear reason, and nothing committed is lost."""
+"""The journal's disk is full, takes no writes, or hands back other bytes: a clear reason, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_journal_that_takes_nothing_at_all_keeps_the_note_at_the_wire_until_it
         kiosk.wait("stacking")
         full = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {full}")  # SQLite's own "disk full", ballast or not
-        until(lambda: said(kiosk.shot()) and "journal_full" in str(said(kiosk.shot())) or kiosk.status()["trouble"],
+        until(lambda: (said(kiosk.shot()) and "journal_full" in str(said(kiosk.shot()))) or kiosk.status()["trouble"],
               "the trouble is told", 30)  # fmt: skip
         assert kiosk.status()["trouble"]
         assert kiosk.shot()["inserted"][0] == 0  # not counted before it is on the disk

@@ -7,13 +7,14 @@ import pytest
 from kiosk.journal.reader import Reader
 from kiosk.journal.verify import verify
 from kiosk.model import facts
+from kiosk.protocols.id003.codes import DeviceStatus
 from kiosk.workbench.screen_hand import amount
 from tests.app.live_kiosk import ProcessKiosk, process_kiosk, until
 
 
-def can_insert(kiosk: ProcessKiosk) -> bool:
+def inhibited(kiosk: ProcessKiosk) -> bool:
     with kiosk.hardware.acceptor.hands() as unit:
-        return bool(unit.can_insert)
+        return unit.status is DeviceStatus.DISABLED
 
 
 def go_on(kiosk: ProcessKiosk) -> None:
@@ -22,7 +23,7 @@ def go_on(kiosk: ProcessKiosk) -> None:
     assert amount(shot["inserted"]).minor == 1000
     assert amount(shot["due"]).minor == 1500
     # The unit hears that it must take nothing until the person has answered.
-    until(lambda: not can_insert(kiosk), "the acceptor takes nothing")
+    until(lambda: inhibited(kiosk), "the acceptor takes nothing")
     kiosk.stage.touch("keep_paying", ())
     kiosk.wait("accepting")
     kiosk.insert(5)

@@ -107,6 +107,11 @@ class Running:
         self.address = f"http://{host}:{port}/?token={token}"
         write_private(setup.runtime / SCREEN_URL, self.address)
 
+    @property
+    def screen_died(self) -> bool:
+        """Whether the thread that serves the screen is gone though nobody ended it."""
+        return self._server is not None and not self._server.alive
+
     def stop(self, reason: str) -> bool:
         """End everything in order; False if the kernel did not end in time."""
         done = self.core.ended.is_set() or self.core.stop(reason)
@@ -173,8 +178,13 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
         # Without the token: what is said here goes to the log of the machine.
         address = running.address.partition("?")[0]
         say(f"screen: {address}, start address with its token: {setup.runtime / SCREEN_URL}")
-    while not signals and not running.core.ended.wait(0.2):
+    while not signals and not running.core.ended.wait(0.2) and not running.screen_died:
         pass
+    if running.screen_died:
+        # A kiosk that nobody can see must not look alive: the service manager starts it anew.
+        say("the screen's server ended by itself")
+        running.stop("the screen's server ended")
+        return 1
     done = running.stop("signal")
     return exit_code(running.core.fault, done, say)
 

@@ -40,6 +40,11 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if not self.languages:
             raise ConfigError("kiosk.languages is empty", hint='name at least one, e.g. ["en"]')
+        if 1 <= self.cut_off.hour <= 2:
+            # Clocks go back within these hours: a business date would begin, end and begin again.
+            raise ConfigError(
+                f"kiosk.cut_off {self.cut_off} lies where clocks change", hint="use 00:00, or 03:00 and later"
+            )
         minor_digits(self.currency)
 
 
@@ -98,3 +103,7 @@ class KioskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     checkout: CheckoutSettings = CheckoutSettings()
     plugins: PluginSection = PluginSection()
     device: tuple[DeviceConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kiosk.realm == "live" and self.screen.framed_by:
+            raise ConfigError("screen.framed_by is for demonstrations", hint="a live kiosk is shown in no other page")

@@ -173,12 +173,8 @@ class Kernel:
 
     def due(self) -> int:
         """Return the monotonic nanoseconds at which `tick` is wanted."""
-        wanted = [self._next_watch_ns]
-        if self.model.deadline_ns is not None and self.trouble is None:
-            wanted.append(self.model.deadline_ns)
-        if self._retry_ns is not None:
-            wanted.append(self._retry_ns)
-        return min(wanted)
+        deadline = self.model.deadline_ns if self.trouble is None else None
+        return min(each for each in (self._next_watch_ns, deadline, self._retry_ns) if each is not None)
 
     def next_deadline(self) -> int | None:
         """Return the present state's deadline or the retry's, without the clock watch; for a virtual clock."""
@@ -205,9 +201,14 @@ class Kernel:
         self.closed_by = by
         self._finish_item()
 
+    def leave(self) -> bool:
+        """Take no further note; tell whether none is in motion, so that `stop` leaves nothing to be resolved."""
+        self._orders.shut()
+        return self.model.flight is None or self.trouble is not None
+
     def stop(self, reason: str) -> None:
         """Commit an orderly end.  A session in progress stays open in the journal and is resumed at the next start."""
-        self._orders.accept(())
+        self._orders.shut()
         if self.trouble is None:
             self._guarded(lambda: self._append((facts.Stopped(reason[:80]),), self.model.session, "kiosk"))
 

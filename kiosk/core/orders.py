@@ -30,6 +30,7 @@ class Orders:
         self._counts = counts
         self._refused = refused
         self._accepting: tuple[Money, ...] | None = None
+        self._shut = False
 
     def send(self, device: str, command: Command, generation: int | None = None) -> None:
         """Hand an order to a device; a confirmation reaches only the life of the driver that asked for it."""
@@ -44,12 +45,18 @@ class Orders:
 
     def accept(self, values: tuple[Money, ...]) -> None:
         """Have every acceptor take these values, each those that it knows; nothing is sent twice."""
+        values = () if self._shut else values
         if values == self._accepting:
             return
         self._accepting = values
         for page in self._board.of_class("BillAcceptor"):
             fits = tuple(value for value in values if value in page.notes)
             self.send(page.name, EnableNotes(fits) if fits else InhibitNotes())
+
+    def shut(self) -> None:
+        """Have no acceptor take anything from now on, whatever else is asked: the kiosk is about to end."""
+        self._shut = True
+        self.accept(())
 
     def forget_accepted(self) -> None:
         """Have the next `accept` sent whatever it says: an acceptor changed and may have forgotten."""

@@ -38,6 +38,9 @@ WORKER_NS = 5 * NS
 IDLE_NS = 3 * NS
 CHECKPOINT_FACTS = 2_000
 HEALTH_NS = NS
+#: An orderly end gives lines so long to carry the last order, and a note in motion so long to come to its end.
+LEAVE_NS = NS // 3
+FOLLOW_NS = 6 * NS
 #: What stays true when the driver that told it is dead: nobody else would tell how its print jobs ended.
 _STILL_TRUE = (DeviceState, Printed, PrintUnknown)
 
@@ -61,6 +64,8 @@ class Core:
         self.fault: BaseException | None = None
         self.ended = threading.Event()
         self._up = threading.Event()
+        #: Why and since when the core is ending, monotonic nanoseconds; None while it is not.
+        self._leaving: tuple[str, int] | None = None
         self._inbox: queue.Queue[Item] = queue.Queue(INBOX_LIMIT)
         self._thread: threading.Thread | None = None
         self._version = 0
@@ -177,26 +182,35 @@ class Core:
         clock = kernel.parts.clock
         again = supervisor.tend()
         now = clock.now_ns()
-        wait_ns = max(0, min(kernel.due(), again, now + NS) - now)
+        soon = now + (NS if self._leaving is None else NS // 20)
+        wait_ns = max(0, min(kernel.due(), again, soon) - now)
         try:
             item = self._inbox.get(timeout=wait_ns / NS) if wait_ns else self._inbox.get_nowait()
         except queue.Empty:
             item = None
-        if isinstance(item, Stop):
+        if isinstance(item, Stop) and self._leaving is None:
+            self._leaving = (item.reason, now)
+            notify.stopping()
+        if self._leaving is not None and self._may_end(now - self._leaving[1]):
             try:
                 self._checkpoint()
             except JournalError as error:
                 kernel.last_fault = str(error)  # only a cache: the next start reads more
-            kernel.stop(item.reason)
-            notify.stopping()
+            kernel.stop(self._leaving[0])
             return False
-        if item is not None:
+        if item is not None and not isinstance(item, Stop):
             self._busy_ns = clock.now_ns()
             self._handle(item)
         if clock.now_ns() >= kernel.due():
             kernel.tick()
         self._look_after()
         return True
+
+    def _may_end(self, since_ns: int) -> bool:
+        """Tell whether the end need wait no longer: the acceptor has heard that it must take nothing, and a note that
+        is moving has come to its end (else the next start resolves it)."""
+        resting = self.running_kernel.leave()
+        return since_ns >= LEAVE_NS and (resting or since_ns >= FOLLOW_NS)
 
     def _handle(self, item: Item) -> None:
         kernel = self.running_kernel

@@ -174,4 +174,8 @@ def load_keys(path: Path) -> dict[tuple[str, int], PublishedKey]:
         raise ReceiptError(
             f"{path} is not a list of published keys: {error}", hint="ask the city for it again"
         ) from error
-    return {(key.kiosk, key.epoch): key for key in held.keys}
+    keys = {(key.kiosk, key.epoch): key for key in held.keys}
+    if len(keys) < len(held.keys):
+        # The later of two could undo the revocation of the other.
+        raise ReceiptError(f"{path} lists a kiosk's epoch twice", hint="ask the city for a list without doubles")
+    return keys

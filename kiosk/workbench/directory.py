@@ -71,7 +71,7 @@ class DemoDirectory:
         if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / "kiosk.toml").is_file())):
             runtime.rmdir()
             raise ConfigError(f"{root} holds something else", hint="give an empty directory, or one of an earlier demo")
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(root, runtime, keep=True)
 
     @property

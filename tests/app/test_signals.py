@@ -39,6 +39,7 @@ class Started:
     def __init__(self, setup: object, *, screen: bool) -> None:
         self.core = Core()
         self.address = ""
+        self.screen_died = False
 
     def start(self) -> None:
         """Nothing to start."""

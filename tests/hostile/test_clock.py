@@ -44,6 +44,7 @@ def due(kiosk: LiveKiosk, label: str = LATE) -> int:
     """Type a citation, note what is asked, and leave."""
     kiosk.wait("idle")
     kiosk.stage.touch("begin", ())
+    kiosk.wait("entering")  # a number typed at the attract screen's step would be stale
     kiosk.stage.touch("type", (label,))
     found = amount(kiosk.wait("reviewing")["due"]).minor
     kiosk.stage.touch("cancel", ())

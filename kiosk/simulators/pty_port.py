@@ -70,6 +70,7 @@ class PtyPort(RolePort[Role]):
         with self._lock:
             if self._master is None:
                 return
+            self._ended += 1
             os.close(self._master)
             self._master, self._present = None, False
             self._pending.clear()

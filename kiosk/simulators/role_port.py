@@ -62,6 +62,9 @@ class RolePort(Generic[Role]):
         self._thread: threading.Thread | None = None
         self._running = False
         self._pending = bytearray()
+        #: Counts the connections that ended: a descriptor's number is used again at once, so an event seen for the
+        #: number alone could end the next connection.
+        self._ended = 0
 
     # --- for people and tests ---------------------------------------------------------------------------------
 
@@ -144,6 +147,7 @@ class RolePort(Generic[Role]):
             deadline = self.role.deadline()
             room = self._room()
             descriptor = self._descriptor()
+            ended = self._ended
             if descriptor is None:
                 self._pending.clear()
             elif len(self._pending) + len(outbound) <= _MAX_PENDING:
@@ -159,15 +163,15 @@ class RolePort(Generic[Role]):
             if fd == self._wake_read:
                 os.read(self._wake_read, 4096)
             else:
-                self._move(fd, event)
+                self._move(fd, event, ended)
 
     def _room(self) -> int:
         room = getattr(self.role, "room", None)
         return min(_MAX_READ, room()) if room is not None else _MAX_READ
 
-    def _move(self, fd: int, event: int) -> None:
+    def _move(self, fd: int, event: int, ended: int) -> None:
         with self._lock:
-            if fd != self._descriptor():
+            if ended != self._ended or fd != self._descriptor():
                 return  # unplugged meanwhile
             try:
                 if event & select.POLLOUT and self._pending:

@@ -59,5 +59,6 @@ class TcpPort(RolePort[Role]):
     def _broken(self) -> None:
         self._pending.clear()
         if self._peer is not None:
+            self._ended += 1
             self._peer.close()
             self._peer = None

@@ -21,6 +21,7 @@ from tests.app.live_kiosk import ProcessKiosk, process_kiosk, run_kiosk, until
 def kiosk() -> Iterator[ProcessKiosk]:
     with process_kiosk() as found:
         found.wait("idle")
+        until(lambda: all(each["severity"] == "ok" for each in found.health()["devices"]), "every device is there")
         yield found
 
 

@@ -13,21 +13,20 @@ import datetime as dt
 
 import msgspec
 
+from kiosk.model.body import Body as Body
+from kiosk.model.custody_facts import *
 from kiosk.model.entry import Entry
 from kiosk.model.ids import NoteId
 from kiosk.model.instant import Instant
 from kiosk.model.invoice import Quote
 from kiosk.model.money import Money
-from kiosk.model.texts import Text
+from kiosk.model.people_facts import *
+from kiosk.model.slip_facts import *
 
 #: Version of the envelope and encoding; readers accept this one and the one before.
 FACT_VERSION = 1
 
 REALMS = ("live", "training", "demo")
-
-
-class Body(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
-    """Root of all fact bodies."""
 
 
 # --- the life of the journal and the machine ------------------------------------------------------------------
@@ -150,15 +149,15 @@ class ServiceChanged(Body, frozen=True, tag="service_changed"):
     reasons: tuple[str, ...]
 
 
-class CashboxChanged(Body, frozen=True, tag="cashbox_changed"):
-    """The cash box was taken out or put in.  A removal ends the box session; an insertion begins one."""
-
-    device: str
-    removed: bool
-    box_session: int
-
-
 # --- a session at the screen ----------------------------------------------------------------------------------
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """Tender that waits for the rest of one invoice: the citizen's money, kept for that invoice alone."""
+
+    service: str
+    number: str
+    minor: int
 
 
 class TenderFrozen(Body, frozen=True, tag="tender_frozen"):
@@ -168,6 +167,8 @@ class TenderFrozen(Body, frozen=True, tag="tender_frozen"):
     due_minor: int
     currency: str
     language: str
+    #: What was held for these invoices before: it counts as tender of this session.
+    held: tuple[Held, ...] = ()
 
 
 class ExcessAgreed(Body, frozen=True, tag="excess_agreed"):
@@ -273,6 +274,11 @@ class Settled(Body, frozen=True, tag="settled"):
     outcome: str
     #: ``citizen``, ``timeout``, ``recovery`` …
     by: str
+    #: Held tender that this settlement used up, and what it leaves held: used + tender = applied + overpayment + held.
+    used: tuple[Held, ...] = ()
+    held: tuple[Held, ...] = ()
+    #: What becomes of the overpayment: ``credit``, ``refund``; "" where there is none.
+    excess: str = ""
 
 
 class SessionClosed(Body, frozen=True, tag="session_closed"):
@@ -281,70 +287,14 @@ class SessionClosed(Body, frozen=True, tag="session_closed"):
     reason: str
 
 
-# --- slips ----------------------------------------------------------------------------------------------------
-
-
-class ReceiptLine(msgspec.Struct, frozen=True):
-    """One paid line with its reason."""
-
-    service: str
-    number: str
-    component: str
-    minor: int
-    reason: Text
-    citation: str = ""
-
-
-class ReceiptTotal(msgspec.Struct, frozen=True, array_like=True):
-    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000``."""
-
-    name: str
-    #: Minor units; how many notes where the name is ``note:VALUE``.
-    minor: int
-
-
-class ReceiptIssued(Body, frozen=True, tag="receipt_issued"):
-    """A slip with a number came into being, in the same commit as what it tells."""
-
-    #: Contiguous from 1 within kiosk and epoch, one sequence over all slip kinds.
-    number: int
-    #: ``receipt``, ``credit``, ``disputed``, ``suspense``.
-    slip: str
-    layout: int
-    language: str
-    #: Everything the layout says, as data: printed again and verified from here alone.
-    lines: tuple[ReceiptLine, ...]
-    totals: tuple[ReceiptTotal, ...]
-    currency: str
-    #: Seq of the settlement, dispute or suspense fact this slip tells of.
-    about_seq: int
-
-
-class PrintStarted(Body, frozen=True, tag="print_started"):
-    """The first byte of this job may leave from now on; every end but `printed` is *unknown*."""
-
-    number: int
-    job: str
-    #: 0 for the original, n for the n-th reprint (printed as COPY n).
-    copy: int
-    device: str
-
-
-class PrintEnded(Body, frozen=True, tag="print_ended"):
-    """How a print job ended: ``printed``, ``unknown`` or ``dropped`` (no byte left)."""
-
-    number: int
-    job: str
-    copy: int
-    outcome: str
-    detail: str = ""
-
-
 AnyBody = (
     Genesis | EpochStarted | Started | Stopped | ConfigurationChanged | PluginQuarantined | ClockJumped | ClockTrusted
     | EventRefused | Reversed | DeviceChanged | DeviceIdentified | ServiceChanged | CashboxChanged | TenderFrozen
     | ExcessAgreed | StackIntended | ReturnIntended | NoteCredited | NoteSuspended | NoteReturned | NoteDisputed
     | NoteGone | NoteRejected | Settled | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
+    | ExchangeAuthorised | BoxExchanged | ExchangeAbandoned | AlarmRaised | AlarmAcknowledged | DayClosed
+    | BoxReceived | BoxCounted | CountClosed | OperatorSignedIn | OperatorRefused | OperatorSignedOut | OperatorActed
+    | ShutterChanged | Commissioned | SlipAcknowledged
 )  # fmt: skip
 
 
@@ -354,6 +304,16 @@ class Digests(msgspec.Struct, frozen=True, array_like=True):
     software: str
     configuration: str
     data: str
+    #: City pack with its version, e.g. ``example-city 2026.1``.
+    pack: str = ""
+
+
+class Late(msgspec.Struct, frozen=True, array_like=True):
+    """A fact of a date that is closed: it keeps its date and posts on the next open one."""
+
+    posts_on: dt.date
+    #: Number of the Z closing that closed the fact's date.
+    closed_by: int
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -368,6 +328,8 @@ class Stamp(msgspec.Struct, frozen=True):
     #: Number of the box session, from 1.
     box_session: int
     digests: Digests
+    #: None where the business date is open.
+    late: Late | None = None
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -54,6 +54,35 @@ class LookUp(Effect, frozen=True, tag="look_up"):
     text: str
     symbology: str = ""
     typed: bool = False
+    #: The text is a licence plate: all open invoices of its keyed hash are wanted.
+    plate: bool = False
+
+
+class CheckPin(Effect, frozen=True, tag="check_pin"):
+    """Hold a PIN against a person's; answered by `PinChecked`."""
+
+    person: str
+    pin: str
+    #: ``menu`` or ``second``.
+    purpose: str
+
+
+class Release(Effect, frozen=True, tag="release"):
+    """Give a device that was taken out of service another chance."""
+
+    device: str
+
+
+class CloseShutter(Effect, frozen=True, tag="close_shutter"):
+    """Close the counter to the public in somebody's name; "" opens it."""
+
+    by: str
+
+
+class Restart(Effect, frozen=True, tag="restart"):
+    """End in order and start again on the journal of this realm."""
+
+    realm: str
 
 
 class Raise(Effect, frozen=True, tag="raise"):
@@ -62,4 +91,16 @@ class Raise(Effect, frozen=True, tag="raise"):
     event: msgspec.Struct
 
 
-AnyEffect = Record | Order | AcceptNotes | PrintReceipt | DropPrint | LookUp | Raise
+AnyEffect = (
+    Record
+    | Order
+    | AcceptNotes
+    | PrintReceipt
+    | DropPrint
+    | LookUp
+    | CheckPin
+    | Release
+    | CloseShutter
+    | Restart
+    | Raise
+)

@@ -17,6 +17,10 @@ class CartItem(msgspec.Struct, frozen=True):
 
     invoice: Invoice
     quote: Quote
+    #: Found by its plate: the person in front may be a stranger, so neither places nor times are shown or printed.
+    by_plate: bool = False
+    #: Held for this invoice from an earlier payment, minor units; counts as tender.
+    held_minor: int = 0
 
 
 class LookedUp(KernelEvent, frozen=True):
@@ -24,6 +28,18 @@ class LookedUp(KernelEvent, frozen=True):
 
     item: CartItem | None
     problem: Text | None = None
+    #: Further invoices of the same plate.
+    more: tuple[CartItem, ...] = ()
+
+
+class PinChecked(KernelEvent, frozen=True):
+    """Answer to `CheckPin`.  Without a problem the person is who they say and has these roles."""
+
+    person: str
+    roles: tuple[str, ...]
+    purpose: str
+    #: "", ``pin``, ``unknown``, ``locked``.
+    problem: str = ""
 
 
 class DeadlinePassed(KernelEvent, frozen=True):

@@ -79,7 +79,107 @@ class Dismiss(Intent, frozen=True, tag="dismiss"):
     """A message or a finished receipt was seen."""
 
 
+class EnterPlate(Intent, frozen=True, tag="enter_plate"):
+    """A licence plate was typed (at most 16 letters and digits); only its keyed hash is ever looked up or kept."""
+
+    text: str
+
+
+# --- people who work here -------------------------------------------------------------------------------------
+
+
+class CallOperator(Intent, frozen=True, tag="call_operator"):
+    """The hidden gesture or the key switch: ask who is there."""
+
+
+class EnterPin(Intent, frozen=True, tag="enter_pin"):
+    """A person's id and PIN.  Goes to the check and nowhere else: no fact, log or picture holds the PIN."""
+
+    person: str
+    pin: str
+
+
+class SignOut(Intent, frozen=True, tag="sign_out"):
+    """Leave the operator's menu."""
+
+
+class ReportX(Intent, frozen=True, tag="report_x"):
+    """Print an X report; it changes no sum."""
+
+
+class CloseDay(Intent, frozen=True, tag="close_day"):
+    """Close the business date now, with a Z closing."""
+
+
+class BeginExchange(Intent, frozen=True, tag="begin_exchange"):
+    """Begin an exchange of the cash box, or go on with one that was interrupted."""
+
+
+class ExchangeNumbers(Intent, frozen=True, tag="exchange_numbers"):
+    """The numbers of the box that leaves, of the one that comes, and of its seal (1 to 24 letters, digits and -)."""
+
+    old_box: str
+    new_box: str
+    seal: str
+
+
+class ConfirmExchange(Intent, frozen=True, tag="confirm_exchange"):
+    """The new box is in its place."""
+
+
+class AbandonExchange(Intent, frozen=True, tag="abandon_exchange"):
+    """The exchange does not take place: the old box is (again) in its place."""
+
+
+class TestPrint(Intent, frozen=True, tag="test_print"):
+    """Print a test slip."""
+
+
+class TestScan(Intent, frozen=True, tag="test_scan"):
+    """Show whether the next scan could be read."""
+
+
+class TestNote(Intent, frozen=True, tag="test_note"):
+    """Take one note into escrow and give it back."""
+
+
+class Release(Intent, frozen=True, tag="release"):
+    """Give a device that was taken out of service another chance."""
+
+    device: str
+
+
+class Shutter(Intent, frozen=True, tag="shutter"):
+    """Close the counter to the public, or open it."""
+
+    closed: bool
+
+
+class ChangeRealm(Intent, frozen=True, tag="change_realm"):
+    """Restart on the journal of another realm: ``live`` or ``training``."""
+
+    realm: str
+
+
+class AcknowledgeAlarms(Intent, frozen=True, tag="acknowledge_alarms"):
+    """The alarms that stand were seen."""
+
+
+class AcknowledgeSlip(Intent, frozen=True, tag="acknowledge_slip"):
+    """A slip that did not print was seen by its owner, or handed over by staff."""
+
+    number: int
+
+
+class ReprintSlip(Intent, frozen=True, tag="reprint_slip"):
+    """Print a copy of a slip."""
+
+    number: int
+
+
 AnyIntent = (
     Begin | ChooseLanguage | EnterNumber | AddAnother | RemoveInvoice | Pay | AcceptConditions | AgreeExcess
-    | DeclineExcess | Finish | Cancel | KeepPaying | MoreTime | Back | Dismiss
+    | DeclineExcess | Finish | Cancel | KeepPaying | MoreTime | Back | Dismiss | EnterPlate | CallOperator | EnterPin
+    | SignOut | ReportX | CloseDay | BeginExchange | ExchangeNumbers | ConfirmExchange | AbandonExchange | TestPrint
+    | TestScan | TestNote | Release | Shutter | ChangeRealm | AcknowledgeAlarms | AcknowledgeSlip | ReprintSlip
 )  # fmt: skip

@@ -70,6 +70,47 @@ class DeviceView(msgspec.Struct, frozen=True):
     restarts: int = 0
 
 
+class ExchangeView(msgspec.Struct, frozen=True):
+    """How far an exchange of the cash box is."""
+
+    #: ``numbers``: asking for box and seal; ``second``: asking for the second person's PIN; ``open``: the old box may
+    #: be taken; ``removed``: it is out; ``inserted``: a box is in, to be confirmed; ``unfinished``: interrupted after
+    #: the authorisation, by a restart or a time-out: a person must say what is in the kiosk.
+    stage: str
+    #: Number of the box that the journal says is in, "" where it does not know.
+    known_box: str = ""
+    old_box: str = ""
+    new_box: str = ""
+    seal: str = ""
+
+
+class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a signed-in person sees.  Never a sum of money and never a count of notes: counts are blind."""
+
+    person: str
+    roles: tuple[str, ...]
+    business_date: str
+    #: Number of the last Z closing, 0 before the first.
+    last_z: int = 0
+    box_session: int = 1
+    box: str = ""
+    box_present: bool = True
+    exchange: ExchangeView | None = None
+    alarms: tuple[str, ...] = ()
+    #: Slips that are not proven to be on paper and that nobody acknowledged: (number, printed number, kind, outcome).
+    slips_open: tuple[tuple[int, str, str, str], ...] = ()
+    #: The last slips, newest first: (number, printed number, kind).
+    last_slips: tuple[tuple[int, str, str], ...] = ()
+    devices: tuple[DeviceView, ...] = ()
+    shutter_closed: bool = False
+    #: Realms that may be chosen: others than the present one.
+    realms: tuple[str, ...] = ()
+    #: Sessions of boxes that left the kiosk and were not counted yet: (box session, box number).
+    uncounted: tuple[tuple[int, str], ...] = ()
+    #: ``scan`` or ``note`` while that test runs, else "".
+    testing: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a screen needs.  `screen` chooses the template; unknown values draw ``out_of_service``."""
 
@@ -79,7 +120,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
     #: ``idle``, ``entering``, ``looking_up``, ``notice``, ``reviewing``, ``consenting``, ``accepting``, ``note_held``,
     #: ``stacking``, ``returning``, ``stopping``, ``timed_out``, ``settling``, ``receipting``, ``thanking``,
-    #: ``resuming``, ``out_of_service``.
+    #: ``resuming``, ``out_of_service``; for people who work here ``signing_in``, ``attended``, ``exchanging``,
+    #: ``testing``.
     screen: str
     session: str
     step: int
@@ -124,6 +166,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     data_as_of: str = ""
     #: True while the wall clock cannot be trusted.
     time_unsure: bool = False
+    #: Held for these invoices from an earlier payment; counts as tender.
+    held: Money | None = None
+    #: Only while a person is signed in.
+    operator: OperatorView | None = None
+    opening_hours: str = ""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

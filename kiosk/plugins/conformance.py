@@ -200,9 +200,7 @@ def check_driver(
     return findings
 
 
-def _situations(
-    spec: DriverSpec, tools: DriverTools, vectors: Sequence[bytes], most_splits: int
-) -> Iterable[_Bench]:
+def _situations(spec: DriverSpec, tools: DriverTools, vectors: Sequence[bytes], most_splits: int) -> Iterable[_Bench]:
     def bench(name: str) -> _Bench:
         made = _Bench(spec, tools, name)
         made.open()

@@ -160,6 +160,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     #: What the next commit's first fact and the next slip are numbered.
     next_seq: int
     next_receipt: int
+    #: Number of the last slip of each kind.
+    last_of_kind: dict[str, int] = {}
     #: Device the event came from, "" for none.
     device: str = ""
     #: Values the acceptors in service know.

@@ -23,6 +23,7 @@ from kiosk.checkout.steps import (
     Outcome,
     change,
     close_unpaid,
+    issued,
     known_outcome,
     note_over,
     note_value,
@@ -50,7 +51,6 @@ from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
 
-LAYOUT = 1
 #: Refused notes in a row that are recorded and count as a person's activity.
 REFUSED_RECORDED = 20
 
@@ -182,9 +182,9 @@ def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> 
         device_mark=event.device_mark,
         raw=event.raw,
     )
-    slip = facts.ReceiptIssued(
-        ctx.next_receipt, "suspense", LAYOUT, model.language, (), note_value(value),
-        value.currency if value is not None else model.currency, ctx.next_seq + len(undone),
+    slip = issued(
+        model, ctx, "suspense", ctx.next_seq + len(undone), totals=note_value(value),
+        currency=value.currency if value is not None else "",
     )  # fmt: skip
     return kept_apart(model, ctx, slip, (*undone, kept), event, text("message.note_kept"), event.recovered)
 
@@ -241,10 +241,9 @@ def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
         return model, [Order(ctx.device, Confirm(event.token)), *more]
     mine = model.own_flight is not None and model.own_flight.note == event.note
     claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
-    slip = facts.ReceiptIssued(
-        ctx.next_receipt, "disputed", LAYOUT, model.language, (), note_value(event.value), event.value.currency,
-        ctx.next_seq,
-    )  # fmt: skip
+    slip = issued(
+        model, ctx, "disputed", ctx.next_seq, totals=note_value(event.value), currency=event.value.currency
+    )
     message = text("message.note_disputed")
     if not mine or model.credited:
         return kept_apart(model, ctx, slip, (claim,), event, message)
@@ -357,9 +356,7 @@ def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -
         before = (facts.SessionClosed(by),)
     if pending is not None:
         totals.append(facts.ReceiptTotal("pending", pending.value.minor))
-    slip = facts.ReceiptIssued(
-        ctx.next_receipt, kind, LAYOUT, model.language, lines, tuple(totals), model.currency, ctx.next_seq
-    )
+    slip = issued(model, ctx, kind, ctx.next_seq, lines=lines, totals=tuple(totals))
     model, effects = with_slip(model, ctx, slip, session=model.session, before=before)
     messages = (text("message.note_pending", value=pending.value),) if pending else ()
     model = to(model, State.RECEIPTING, ctx, frozen=False, wrap_up="", messages=messages)

@@ -18,6 +18,8 @@ from kiosk.model.texts import Text, text
 
 Outcome = tuple[Checkout, list[AnyEffect]]
 NS = 1_000_000_000
+#: Version of the slips' layout.
+LAYOUT = 1
 
 
 def to(model: Checkout, state: State, ctx: Context, **changes: Any) -> Checkout:
@@ -127,6 +129,25 @@ def note_over(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) ->
 def settling(model: Checkout, ctx: Context, by: str) -> Outcome:
     """Stop taking notes and settle within this step (a note in motion must have ended before)."""
     return to(model, State.SETTLING, ctx), [AcceptNotes(), Raise(Settle(by))]
+
+
+def issued(
+    model: Checkout,
+    ctx: Context,
+    kind: str,
+    about_seq: int,
+    *,
+    lines: tuple[facts.ReceiptLine, ...] = (),
+    totals: tuple[facts.ReceiptTotal, ...] = (),
+    particulars: tuple[facts.Particular, ...] = (),
+    currency: str = "",
+    place: int = 0,
+) -> facts.ReceiptIssued:
+    """Return the next slip of its kind; `place` counts the slips before it in the same commit."""
+    return facts.ReceiptIssued(
+        ctx.next_receipt + place, kind, LAYOUT, model.language, lines, totals, currency or model.currency, about_seq,
+        ctx.last_of_kind.get(kind, 0) + 1, particulars,
+    )  # fmt: skip
 
 
 def with_slip(

@@ -6,78 +6,42 @@ books (a checkpoint of them is a cache that is never trusted by `journal verify`
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from typing import Any
 
 import msgspec
 
+from kiosk.core.bookkeeping import APPLY
+from kiosk.core.pages import (
+    Applied,
+    BoxPage,
+    DisputePage,
+    ExchangePage,
+    NotePage,
+    OpenSession,
+    PeriodPage,
+    PinFailures,
+    SlipPage,
+)  # fmt: skip
 from kiosk.model import facts
 from kiosk.model.entry import Entry
 from kiosk.model.ids import NoteId
-from kiosk.model.invoice import PostedThrough, Quote
+from kiosk.model.invoice import PostedThrough
 from kiosk.model.money import Money
 
 #: Notes remembered beyond those still open; a serial never comes back, so older ones need no memory.
 NOTES_KEPT = 64
 #: Slips remembered with their place; older ones are found in the journal.
 SLIPS_KEPT = 64
+#: Counted boxes remembered; older ones are found in the journal.
+BOXES_KEPT = 32
 
-BOOKS_VERSION = 2
+BOOKS_VERSION = 3
+#: Slips that somebody outside waits for.
+CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 #: A doubt below this is none (as in the core's clock).
 _JUMP_NS = 2_000_000_000
-
-
-class NotePage(msgspec.Struct):
-    """One note's way through the journal."""
-
-    value: Money
-    #: ``intended``, ``returning``, ``credited``, ``suspended``, ``returned`` or ``disputed``.
-    outcome: str
-    session: str
-    #: True once the wire showed the end of its life.
-    gone: bool = False
-
-
-class DisputePage(msgspec.Struct):
-    """A dispute nobody has resolved yet, and where it is booked."""
-
-    note: NoteId
-    epoch: int
-    seq: int
-    entry: Entry
-
-
-class SlipPage(msgspec.Struct):
-    """A numbered slip: where it stands and how its printing went."""
-
-    epoch: int
-    seq: int
-    #: Copies started; 0 means that the original has been started.
-    copy: int = -1
-    #: ``issued``, ``printing`` or ``ended``.
-    printing: str = "issued"
-    #: How the last job ended.
-    outcome: str = ""
-    wall_ns: int = 0
-
-
-class OpenSession(msgspec.Struct):
-    """A session whose price is frozen and whose tender is not settled."""
-
-    session: str
-    quotes: tuple[Quote, ...]
-    due_minor: int
-    language: str
-    credited: list[Money] = []
-
-
-class Applied(msgspec.Struct, array_like=True):
-    """A payment of this kiosk against an invoice."""
-
-    epoch: int
-    seq: int
-    minor: int
-    #: Local day the price of this payment stood for, where it paid the invoice in full; ISO, else "".
-    full_on: str = ""
 
 
 class Books(msgspec.Struct, kw_only=True):
@@ -119,6 +83,32 @@ class Books(msgspec.Struct, kw_only=True):
     digests: tuple[str, str, str] = ("", "", "")
     out_of_service: tuple[str, ...] = ()
     payments: int = 0
+    #: Number of the last slip of each kind within the epoch.
+    of_kind: dict[str, int] = {}
+    #: Tender held for the rest of an invoice, by "service/number", minor units.
+    held: dict[str, int] = {}
+    #: Number of the box in the kiosk, "" where nobody told it.
+    box_number: str = ""
+    #: Z closings of the present box session.
+    box_closings: tuple[int, ...] = ()
+    #: Boxes that left, by session.
+    boxes: dict[int, BoxPage] = {}
+    exchange: ExchangePage | None = None
+    #: Alarms that nobody has acknowledged, each once.
+    alarms: tuple[str, ...] = ()
+    period: PeriodPage = msgspec.field(default_factory=PeriodPage)
+    last_z: int = 0
+    grand_total_minor: int = 0
+    closed_through: dt.date | None = None
+    #: The last closings of dates: (through, Z number).
+    date_closings: list[tuple[dt.date, int]] = []
+    #: Earliest date on which something was posted or told since the last closing of dates.
+    first_open: dt.date | None = None
+    pin_failures: dict[str, PinFailures] = {}
+    #: Who closed the counter to the public, "" while it is open.
+    shutter: str = ""
+    commissioned: bool = False
+    kiosk: str = ""
 
     # --- applying -----------------------------------------------------------------------------------------
 
@@ -126,10 +116,19 @@ class Books(msgspec.Struct, kw_only=True):
         """Take one more fact in; facts come in order, each once."""
         fact = committed.fact
         self.epoch, self.seq, self.head = fact.epoch, fact.seq, committed.hash.hex()
+        self.kiosk = fact.kiosk
         self._time(fact)
-        call: Any = _APPLY.get(type(fact.body))
+        call: Any = APPLY.get(type(fact.body))
         if call is not None:
             call(self, fact, fact.body)
+        self._date(fact)
+
+    def _date(self, fact: facts.Fact) -> None:
+        late = fact.stamp.late
+        date = late.posts_on if late is not None else fact.stamp.business_date
+        if self.closed_through is not None and date <= self.closed_through:
+            return
+        self.first_open = date if self.first_open is None else min(self.first_open, date)
 
     def _time(self, fact: facts.Fact) -> None:
         at, body = fact.stamp.at, fact.body
@@ -144,14 +143,15 @@ class Books(msgspec.Struct, kw_only=True):
         self.trusted_wall_ns = at.wall_ns - self.clock_doubt_ns
         self.last_mono_ns, self.last_boot = at.mono_ns, at.boot_id
 
-    def _post(self, entry: Entry | None) -> None:
+    def post(self, entry: Entry | None) -> None:
         if entry is None:
             return
         accounts = self.balances.setdefault(entry.currency, {})
         for posting in entry.postings:
             accounts[posting.account] = accounts.get(posting.account, 0) + posting.minor
+        self.period.post(entry)
 
-    def _note(self, note: NoteId, value: Money, outcome: str, session: str) -> None:
+    def take_note(self, note: NoteId, value: Money, outcome: str, session: str) -> None:
         self.note_serials[note.device] = max(note.serial, self.note_serials.get(note.device, 0))
         page = self.notes.get(str(note))
         if page is None:
@@ -173,12 +173,25 @@ class Books(msgspec.Struct, kw_only=True):
         ended = page.outcome in ("returned", "credited", "suspended")
         return ended and int(serial) < self.note_serials.get(device, 0)
 
-    def _into_box(self, value: Money) -> None:
+    def into_box(self, value: Money) -> None:
         notes = self.box.setdefault(value.currency, {})
         notes[value.minor] = notes.get(value.minor, 0) + 1
+        self.period.note(value)
 
-    def _slip(self, number: int, fact: facts.Fact) -> None:
-        self.slips[number] = SlipPage(fact.epoch, fact.seq, wall_ns=fact.stamp.at.wall_ns)
+    def end_box(self, session: int, *, ended_by: str, first: str = "", second: str = "") -> None:
+        """Put the present box and its content aside and begin session `session` with an empty one."""
+        self.boxes[self.box_session] = BoxPage(
+            self.box_session, self.box_number, first, second, ended_by, self.box, self.box_unknown, self.box_closings
+        )
+        done = [number for number, page in self.boxes.items() if page.closed is not None]
+        for number in done[: max(0, len(done) - BOXES_KEPT)]:
+            del self.boxes[number]
+        self.box, self.box_unknown, self.box_closings = {}, 0, ()
+        self.box_session, self.box_number = session, ""
+
+    def take_slip(self, number: int, fact: facts.Fact, slip: str, name: str) -> None:
+        """Open the page of a slip."""
+        self.slips[number] = SlipPage(fact.epoch, fact.seq, wall_ns=fact.stamp.at.wall_ns, slip=slip, name=name)
         while len(self.slips) > SLIPS_KEPT:
             del self.slips[min(self.slips)]
 
@@ -217,167 +230,31 @@ class Books(msgspec.Struct, kw_only=True):
             found[NoteId(device, int(serial))] = page.outcome
         return found
 
+    def closing_of(self, date: dt.date) -> int:
+        """Return the number of the Z closing that closed a date; 0 where it is open."""
+        if self.closed_through is None or date > self.closed_through:
+            return 0
+        return next((number for through, number in self.date_closings if through >= date), self.last_z)
 
-def _genesis(books: Books, fact: facts.Fact, body: facts.Genesis) -> None:
-    books.running = False
+    def slips_open(self) -> list[int]:
+        """Return the citizens' slips that are not proven to be on paper and that nobody has acknowledged."""
+        return [
+            number
+            for number, page in sorted(self.slips.items())
+            if page.slip in CITIZEN_SLIPS and page.printing == "ended" and page.outcome != "printed"
+            and not page.acknowledged
+        ]  # fmt: skip
 
+    def uncounted(self) -> list[BoxPage]:
+        """Return the boxes that left and whose count is not closed."""
+        return [page for _, page in sorted(self.boxes.items()) if page.closed is None]
 
-def _epoch(books: Books, fact: facts.Fact, body: facts.EpochStarted) -> None:
-    books.last_receipt = 0
-    books.slips = {}
-    books.running = False
-
-
-def _started(books: Books, fact: facts.Fact, body: facts.Started) -> None:
-    books.running = True
-    books.digests = (fact.stamp.digests.software, fact.stamp.digests.configuration, fact.stamp.digests.data)
-
-
-def _stopped(books: Books, fact: facts.Fact, body: facts.Stopped) -> None:
-    books.running = False
-
-
-def _configuration(books: Books, fact: facts.Fact, body: facts.ConfigurationChanged) -> None:
-    books.digests = (body.software, body.configuration, body.data)
-
-
-def _frozen(books: Books, fact: facts.Fact, body: facts.TenderFrozen) -> None:
-    books.open_session = OpenSession(fact.stamp.session, body.quotes, body.due_minor, body.language)
-
-
-def _intended(books: Books, fact: facts.Fact, body: facts.StackIntended) -> None:
-    books._note(body.note, body.value, "intended", fact.stamp.session)
-
-
-def _returning(books: Books, fact: facts.Fact, body: facts.ReturnIntended) -> None:
-    books._note(body.note, body.value, "returning", fact.stamp.session)
-
-
-def _credited(books: Books, fact: facts.Fact, body: facts.NoteCredited) -> None:
-    books._note(body.note, body.value, "credited", fact.stamp.session)
-    books._post(body.entry)
-    books._into_box(body.value)
-    if body.device_mark:
-        books.device_marks[body.note.device] = body.device_mark
-    if books.open_session is not None and books.open_session.session == fact.stamp.session:
-        books.open_session.credited.append(body.value)
-
-
-def _suspended(books: Books, fact: facts.Fact, body: facts.NoteSuspended) -> None:
-    if body.note is not None and body.value is not None:
-        books._note(body.note, body.value, "suspended", "")
-    books._post(body.entry)
-    if body.value is not None:
-        books._into_box(body.value)
-    else:
-        books.box_unknown += 1
-    if body.note is not None:
-        books.disputes.pop(str(body.note), None)
-    if body.device_mark:
-        books.device_marks[body.device] = body.device_mark
-
-
-def _returned(books: Books, fact: facts.Fact, body: facts.NoteReturned) -> None:
-    if body.note is None:
-        return
-    page = books.notes.get(str(body.note))
-    if page is not None:
-        page.outcome = "returned"
-        page.gone = True
-    books.disputes.pop(str(body.note), None)
-    books.note_serials[body.note.device] = max(body.note.serial, books.note_serials.get(body.note.device, 0))
-
-
-def _disputed(books: Books, fact: facts.Fact, body: facts.NoteDisputed) -> None:
-    books._note(body.note, body.value, "disputed", fact.stamp.session)
-    books._post(body.entry)
-    books.disputes[str(body.note)] = DisputePage(body.note, fact.epoch, fact.seq, body.entry)
-
-
-def _gone(books: Books, fact: facts.Fact, body: facts.NoteGone) -> None:
-    page = books.notes.get(str(body.note))
-    if page is not None:
-        page.gone = True
-
-
-def _settled(books: Books, fact: facts.Fact, body: facts.Settled) -> None:
-    books._post(body.entry)
-    books.payments += 1
-    for part in body.allocations:
-        if part.minor:
-            rows = books.applied.setdefault(f"{part.service}/{part.number}", [])
-            rows.append(Applied(fact.epoch, fact.seq, part.minor, _full_on(books, part)))
-    _close(books, fact)
-
-
-def _full_on(books: Books, part: facts.Allocation) -> str:
-    """Return the day for which the price of a whole payment stood: its fee clock stopped then."""
-    if part.outcome != "full" or books.open_session is None:
-        return ""
-    found = (q for q in books.open_session.quotes if (q.service, q.number) == (part.service, part.number))
-    return next((quote.priced_on.isoformat() for quote in found), "")
-
-
-def _closed(books: Books, fact: facts.Fact, body: facts.SessionClosed) -> None:
-    _close(books, fact)
-
-
-def _close(books: Books, fact: facts.Fact) -> None:
-    if books.open_session is not None and books.open_session.session == fact.stamp.session:
-        books.open_session = None
-
-
-def _issued(books: Books, fact: facts.Fact, body: facts.ReceiptIssued) -> None:
-    books.last_receipt = body.number
-    books._slip(body.number, fact)
-
-
-def _print_started(books: Books, fact: facts.Fact, body: facts.PrintStarted) -> None:
-    page = books.slips.get(body.number)
-    if page is not None:
-        page.copy, page.printing, page.outcome = body.copy, "printing", ""
-
-
-def _print_ended(books: Books, fact: facts.Fact, body: facts.PrintEnded) -> None:
-    page = books.slips.get(body.number)
-    if page is not None:
-        page.printing, page.outcome = "ended", body.outcome
-
-
-def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:
-    books._post(body.entry)
-    undone = (body.original_epoch, body.original_seq)
-    for name, rows in list(books.applied.items()):
-        left = [row for row in rows if (row.epoch, row.seq) != undone]
-        if left:
-            books.applied[name] = left
-        else:
-            del books.applied[name]
-
-
-def _cashbox(books: Books, fact: facts.Fact, body: facts.CashboxChanged) -> None:
-    books.box_present = not body.removed
-    if not body.removed:
-        books.box_session = body.box_session
-        books.box = {}
-        books.box_unknown = 0
-
-
-def _identified(books: Books, fact: facts.Fact, body: facts.DeviceIdentified) -> None:
-    books.identities[body.device] = (body.model, body.firmware, body.serial)
-
-
-def _service(books: Books, fact: facts.Fact, body: facts.ServiceChanged) -> None:
-    books.out_of_service = body.reasons
-
-
-_APPLY = {
-    facts.Genesis: _genesis, facts.EpochStarted: _epoch, facts.Started: _started, facts.Stopped: _stopped,
-    facts.ConfigurationChanged: _configuration, facts.TenderFrozen: _frozen, facts.StackIntended: _intended,
-    facts.ReturnIntended: _returning,
-    facts.NoteCredited: _credited, facts.NoteSuspended: _suspended, facts.NoteReturned: _returned,
-    facts.NoteDisputed: _disputed, facts.NoteGone: _gone, facts.Settled: _settled, facts.SessionClosed: _closed,
-    facts.ReceiptIssued: _issued, facts.PrintStarted: _print_started, facts.PrintEnded: _print_ended,
-    facts.Reversed: _reversed, facts.CashboxChanged: _cashbox, facts.DeviceIdentified: _identified,
-    facts.ServiceChanged: _service,
-}  # fmt: skip
+    def money_digest(self) -> str:
+        """Return a digest of everything that money stands in; an X report leaves it as it was."""
+        told = (
+            self.balances, self.box, self.box_unknown, self.box_session, self.boxes, self.held, self.applied,
+            self.disputes, self.open_session, self.period.notes, self.period.unknown_notes, self.period.payments,
+            self.period.accounts,
+            self.last_z, self.grand_total_minor, self.closed_through,
+        )  # fmt: skip
+        return hashlib.sha256(msgspec.msgpack.encode(told, order="deterministic")).hexdigest()

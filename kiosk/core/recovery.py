@@ -13,7 +13,8 @@ from kiosk.checkout.events import CartItem, Settle
 from kiosk.checkout.model import Checkout, Context, Flight, Job
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import job_name, to
-from kiosk.core.books import Books, OpenSession
+from kiosk.core.books import Books
+from kiosk.core.pages import OpenSession
 from kiosk.model import facts
 from kiosk.model.instant import NS
 from kiosk.model.invoice import Invoice, Quote

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.effects import LookUp
-from kiosk.core.books import Applied, Books
+from kiosk.core.books import Books
+from kiosk.core.pages import Applied
 from kiosk.core.lookups import InvoiceSource, look_up
 from kiosk.errors import ReplicaError
 from kiosk.model.invoice import Invoice, PostedThrough

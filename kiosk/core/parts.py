@@ -15,6 +15,7 @@ from kiosk.core.books import Books
 from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.lookups import InvoiceSource
+from kiosk.core.people import People
 from kiosk.core.slips import SlipPrinter
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.store import Journal
@@ -57,3 +58,5 @@ class KernelParts(msgspec.Struct, kw_only=True):
     #: Names of configuration parts that differ from the last run.
     changed_parts: tuple[str, ...] = ()
     safe_mode: bool = False
+    #: Who may do what; None where nobody is configured.
+    people: People | None = None

@@ -4,9 +4,11 @@ Letters stand on the printer's own grid, 12 dots a column, so that a drawn line 
 and below it.  Pillow and segno are imported on the first drawing only: most receipts need neither, and start-up and
 memory stay small.  The font is DejaVu Sans Mono, beside this module with its licence.
 
-Limits, on purpose: no shaping.  Right-to-left runs are put into visual order, so that their letters read in the right
-direction, but Arabic letters stand unjoined.  A letter that the font lacks (Chinese, Japanese, Korean, Hebrew) shows
-as the font's empty box: visibly missing, and never another letter.
+Right-to-left text comes in the order in which it is read.  It is joined (arabic-reshaper) and put into the order in
+which it is seen (python-bidi, the Unicode Bidirectional Algorithm); its paragraph runs as its first strong letter or
+mark does.  Isolated pieces keep their own direction, so that an amount or a number never turns round.  A letter that
+the font lacks (Chinese, Japanese, Korean, Hebrew) shows as the font's empty box: visibly missing, and never another
+letter.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from kiosk.protocols.escpos.letters import cells_of
 
 if TYPE_CHECKING:
+    from arabic_reshaper import ArabicReshaper
     from PIL.ImageFont import FreeTypeFont
 
 #: Dots of a column and of a line at size 1: Font A of receipt printers with their default spacing.
@@ -66,26 +69,22 @@ def draw_qr(data: str, module: int) -> tuple[int, int, bytes]:
 
 
 def visual_order(text: str) -> str:
-    """Put right-to-left runs into the order in which they are seen; a text without any comes back unchanged."""
-    if not any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text):
+    """Join right-to-left letters and put them into the order in which they are seen; other texts stay as they are."""
+    if not any(unicodedata.bidirectional(letter) in ("R", "AL", "AN", "FSI", "LRI", "RLI") for letter in text):
         return text
-    runs: list[list[str]] = [[]]
-    rightward = True
-    for letter in text:
-        kind = unicodedata.bidirectional(letter)
-        turned = kind in ("R", "AL") if kind in ("R", "AL", "L", "EN", "AN") else not rightward
-        if turned == rightward:
-            runs.append([])
-            rightward = not turned
-        runs[-1].append(letter)
-    seen = ""
-    for number, run in enumerate(runs):
-        if number % 2:
-            core = "".join(run).rstrip()
-            seen += "".join(cluster for cluster, _ in reversed(_clusters(core))) + " " * (len(run) - len(core))
-        else:
-            seen += "".join(run)
-    return seen
+    from bidi import get_display
+
+    seen = get_display(_reshaper().reshape(text))
+    return "".join(letter for letter in str(seen) if unicodedata.category(letter) != "Cf")
+
+
+@lru_cache(maxsize=1)
+def _reshaper() -> ArabicReshaper:
+    from arabic_reshaper import ArabicReshaper
+
+    # Lam with alef is one letter in every hand; the other ligatures are ornaments that the font lacks.
+    ornaments = {"support_ligatures": True, "ARABIC LIGATURE ALLAH": False, "delete_harakat": False}
+    return ArabicReshaper(configuration=ornaments)
 
 
 def _clusters(text: str) -> list[tuple[str, int]]:

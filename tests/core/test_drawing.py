@@ -65,6 +65,28 @@ def test_right_to_left_runs_are_put_into_the_order_in_which_they_are_seen() -> N
     assert visual_order("אב גד") == "דג בא"
 
 
+def test_arabic_letters_are_joined_and_numbers_keep_their_order() -> None:
+    """Presentation forms of Unicode: initial, medial, final; what was read first stands at the right."""
+    assert visual_order("مجموع") == "\ufec9\ufeee\ufee4\ufea0\ufee3"
+    assert visual_order("سلام") == "\ufee1\ufefc\ufeb3"
+    assert visual_order("رقم \u20682600-04\u2069") == "2600-04 \ufee2\ufed7\ufead"
+
+
+def test_an_isolated_amount_keeps_its_sign_in_front() -> None:
+    assert visual_order("خصم \u2068-US$20.00\u2069").startswith("-US$20.00 ")
+
+
+def test_every_arabic_letter_of_the_font_is_seen_and_joins_its_neighbour() -> None:
+    missing = columns_of("\ufffe")[0]
+    text = "أبتثجحخدذرزسشصضطظعغفقكلمنهويءآإةىؤئ"
+    shown = columns_of(text)[: len(text)]
+    assert all(b"1" in cell and cell != missing for cell in shown)
+    # Both sides of the seam between two joined letters are black in one row.
+    first, second = columns_of("بت")[:2]
+    rows = zip(*[iter(first)] * CELL_DOTS, strict=True), zip(*[iter(second)] * CELL_DOTS, strict=True)
+    assert any(left[-1] == right[0] == ord("1") for left, right in zip(*rows, strict=True))
+
+
 def test_a_drawn_qr_code_reads_back() -> None:
     zxingcpp = pytest.importorskip("zxingcpp")
     image = pytest.importorskip("PIL.Image")
@@ -75,6 +97,6 @@ def test_a_drawn_qr_code_reads_back() -> None:
 
 
 def test_nothing_is_loaded_until_something_is_drawn() -> None:
-    code = "import sys, kiosk.core.drawing; print([m for m in ('PIL', 'segno') if m in sys.modules])"
+    code = "import sys, kiosk.core.drawing; print([m for m in ('PIL', 'segno', 'bidi') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

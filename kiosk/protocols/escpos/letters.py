@@ -2,12 +2,21 @@
 
 Never a ``?`` for a letter: `encode` returns None where the page lacks one, and the line is drawn instead.  Control
 characters in a text are never sent, because to a printer they are commands; they become spaces.
+
+A line that reads from right to left is always drawn: a printer's own page joins no letters and turns nothing round.
+Until it is drawn it stays in the order in which it is read; `toward` gives it its side of the paper.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+#: Marks of direction (Unicode Bidirectional Algorithm): the right-to-left mark, and what encloses an isolated piece.
+RIGHTWARD_MARK = "\u200f"
+_OPENING, _CLOSING = "\u2066\u2067\u2068", "\u2069"
+#: Lam and an alef behind it are drawn as one letter.
+_LAM_ALEF = re.compile("\u0644[\u064b-\u065f]*[\u0622\u0623\u0625\u0627]")
 #: Typographic spaces and joiners that print as a plain space or as nothing on a receipt.
 _PLAIN = {"\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\u2060": "", "\ufeff": "", "\u00ad": ""}
 
@@ -38,8 +47,39 @@ def encode(text: str, page: str) -> bytes | None:
 
 
 def cells(text: str) -> int:
-    """Count the columns that a text takes: marks take none, wide East Asian letters two."""
-    return sum(cells_of(letter) for letter in text)
+    """Count the columns that a text takes: marks take none, wide East Asian letters two, lam with alef one."""
+    return sum(cells_of(letter) for letter in text) - len(_LAM_ALEF.findall(text))
+
+
+def reads_rightward(text: str) -> bool | None:
+    """Tell whether a line reads from right to left, by its first strong letter outside of isolated pieces.
+
+    None where it has none (Unicode Standard Annex 9, rules P2 and P3).
+
+    >>> reads_rightward("Total 5"), reads_rightward("5.00"), reads_rightward("\u0631\u0642\u0645 5")
+    (False, None, True)
+    """
+    depth = 0
+    for letter in text:
+        if letter in _OPENING:
+            depth += 1
+        elif letter in _CLOSING:
+            depth = max(0, depth - 1)
+        elif not depth:
+            kind = unicodedata.bidirectional(letter)
+            if kind in ("L", "R", "AL"):
+                return kind != "L"
+    return None
+
+
+def has_rightward(text: str) -> bool:
+    """Tell whether any letter or mark of a text runs from right to left, so that the line must be drawn."""
+    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+
+
+def toward(line: str, columns: int) -> str:
+    """Fill a right-to-left line, so that once it is turned round it begins at the right edge of the paper."""
+    return RIGHTWARD_MARK + line + " " * max(columns - cells(line), 0)
 
 
 def cells_of(letter: str) -> int:

@@ -4,6 +4,9 @@ The result is a list of whole commands, so that whoever sends them can stop or a
 Every job begins with initialise and its code page, because initialise resets the page (devices sheet §1.1).  A text
 with a letter that the page does not hold becomes a drawn line; its neighbours stay text.  Wrapping is the layout's
 work; here a line that is too long is wrapped rather than cut off.
+
+A line that reads from right to left begins at the right edge, its pair's amount stands at the left, and it is drawn.
+A line without a letter of its own follows the line above it.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ class _Setter:
         self.out = [commands.INITIALISE, commands.code_page(number)]
         self.dots = 0
         self.lines = 0
+        #: Whether the last line with a letter of its own read from right to left.
+        self.rightward = False
 
     def put(self, line: Words | Pair | Rule | Feed | QrCode | BarCode | Cut) -> None:
         match line:
@@ -81,10 +86,14 @@ class _Setter:
                 columns = self.profile.columns // max(line.size, 1)
                 text = letters.tidy(line.text)
                 lines = [letters.pad(part, columns, line.align) for part in letters.wrap(text, columns)]
-                self._text(lines, line.bold, line.size)
+                self._text(self._sided(lines, text, columns), line.bold, line.size)
             case Pair():
                 left, right = letters.tidy(line.left), letters.tidy(line.right)
-                self._text(letters.pair(left, right, self.profile.columns), line.bold, 1)
+                # The amount is a piece of its own: what stands around it must not turn its sign or its digits.
+                if letters.has_rightward(left + right):
+                    right = f"\u2068{right}\u2069"
+                lines = letters.pair(left, right, self.profile.columns)
+                self._text(self._sided(lines, left, self.profile.columns), line.bold, 1)
             case Rule():
                 self._text(["-" * self.profile.columns], False, 1)
             case Feed():
@@ -101,6 +110,12 @@ class _Setter:
             case Cut():
                 self._cut(line.partial)
 
+    def _sided(self, lines: list[str], text: str, columns: int) -> list[str]:
+        """Give the lines of a text their side of the paper."""
+        reads = letters.reads_rightward(text)
+        self.rightward = self.rightward if reads is None else reads
+        return [letters.toward(line, columns) for line in lines] if self.rightward else lines
+
     def _count(self, lines: int) -> None:
         self.lines += max(lines, 0)
         if self.lines > MAX_LINES:
@@ -112,7 +127,7 @@ class _Setter:
             raise DriverError(f"A slip has letters of size {size}", hint="A layout uses size 1 or 2.")
         self._count(len(lines))
         encoded = [letters.encode(line, self.page) for line in lines]
-        if any(line is None for line in encoded):
+        if any(line is None for line in encoded) or any(map(letters.has_rightward, lines)):
             self._drawn(lines, bold, size)
             return
         style = (commands.emphasise(True) if bold else b"") + (commands.character_size(size) if size > 1 else b"")

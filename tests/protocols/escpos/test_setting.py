@@ -167,3 +167,43 @@ def test_a_profile_without_the_page_it_names_is_refused() -> None:
         bytes_of(Words("x"), profile=Profile(code_pages={"cp437": 0}))
     with pytest.raises(DriverError, match="code page"):
         bytes_of(Words("x"), profile=Profile(code_pages={"cp9999": 0}, default_page="cp9999"))
+
+
+def test_a_right_to_left_pair_has_its_label_at_the_right_edge_and_its_amount_at_the_left() -> None:
+    from kiosk.core.drawing import visual_order
+
+    pen = Pen()
+    bytes_of(Pair("المجموع", "-US$20.00"), language="ar", pen=pen)
+    seen = [visual_order(drawn[0]) for drawn in pen.lines]
+    assert [len(line) for line in seen] == [48]
+    assert seen[0].startswith("-US$20.00 ")
+    assert seen[0].endswith("\ufe8d")  # the alef that is read first
+
+
+def test_a_right_to_left_line_is_drawn_even_where_the_page_holds_its_letters() -> None:
+    pen = Pen()
+    profile = Profile(code_pages={"cp1256": 33}, default_page="cp1256")
+    made = bytes_of(Words("شكرا"), Words("Thanks"), profile=profile, language="ar", pen=pen)
+    assert len(pen.lines) == 1
+    assert made.endswith(b"Thanks\n")
+
+
+def test_a_line_of_digits_follows_the_side_of_the_line_above_it() -> None:
+    from kiosk.core.drawing import visual_order
+
+    pen = Pen()
+    made = bytes_of(Words("رقم"), Words("555-0100"), Words("Legal"), Words("555-0101"), language="ar", pen=pen)
+    assert visual_order(pen.lines[1][0]) == " " * 40 + "555-0100"
+    assert made.endswith(b"Legal\n555-0101\n")
+
+
+@given(left=st.text("ابجد لا\u0644\u0627 12", min_size=1, max_size=90), right=st.text("0123456789.-US$", max_size=12))
+def test_no_letter_of_a_right_to_left_pair_is_lost_and_no_line_is_wider_than_the_paper(left: str, right: str) -> None:
+    from kiosk.core.drawing import visual_order
+
+    pen = Pen()
+    bytes_of(Words("رقم"), Pair(left, right), language="ar", pen=pen)
+    assert all(letters.cells(drawn[0]) <= 48 for drawn in pen.lines)
+    assert all(len(visual_order(drawn[0])) <= 48 for drawn in pen.lines)
+    kept = "".join(letter for drawn in pen.lines[1:] for letter in drawn[0] if unicodedata.category(letter) != "Cf")
+    assert kept.replace(" ", "") == (left + right).replace(" ", "")

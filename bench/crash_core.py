@@ -109,7 +109,7 @@ class CoreUnderTest:
         self._sessions = 0
         self._opened = False
         clock = Clock(
-            setup.config.kiosk.zone, setup.config.kiosk.cut_off,
+            setup.city.zone, setup.city.cut_off,
             wall=lambda: EPOCH_NS + self._now, mono=lambda: self._now, boot="virtual",
         )  # fmt: skip
         key = SigningKey.from_seed(b"k" * 32)

@@ -24,11 +24,7 @@ CONFIG = """
 [kiosk]
 id = "K07"
 realm = "demo"
-zone = "America/Chicago"
 languages = ["en", "es"]
-[city]
-name = "Example City"
-example = true
 [paths]
 state = "state"
 runtime = "run"

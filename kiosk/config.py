@@ -52,7 +52,10 @@ def convert(raw: Any, file: str, into: type[T], error: type[KioskError] = Config
     try:
         return msgspec.convert(raw, into, strict=True)
     except KioskError as fault:
-        raise error(f"{file}: {fault.message}", hint=fault.hint) from None
+        # What a struct refuses names its key first: `colours.accent ...`, `cut_off ...`.
+        named = re.match(r"[a-z_]+(\.[a-z_]+)?\b", fault.message)
+        place = _line(f" - at `$.{named[0]}`", source) if named else ""
+        raise error(f"{file}{place}: {fault.message}", hint=fault.hint) from None
     except msgspec.ValidationError as fault:
         raise error(f"{file}{_line(str(fault), source)}: {_told(str(fault))}", hint=_hint(str(fault), into)) from None
 

@@ -1,4 +1,4 @@
-"""Write docs/configuration.md: every key of kiosk.toml, from the structs that read it.
+"""Write docs/configuration.md: every key of kiosk.toml and city.toml, from the structs that read it.
 
 The words are the `#:` lines of the fields, so that code and reference cannot differ; a test compares them.
 
@@ -18,6 +18,7 @@ import msgspec
 
 from kiosk.app import sections
 from kiosk.checkout.settings import Periods
+from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from kiosk.plugins.manager import load_plugins
 from kiosk.protocols.escpos.profile import Profile
 from kiosk.transports import settings_type
@@ -32,16 +33,24 @@ HEAD = """\
 `kiosk.toml` is read strictly: an unknown key or a wrong type stops the start, names file, line and key, and suggests
 the nearest key there is. [config/kiosk.toml](../config/kiosk.toml) is a whole file to begin with. `kiosk config check`
 checks one with everything it points to; `kiosk config show` fills in every default. How to set up a machine is in
-[operations.md](operations.md).
+[operations.md](operations.md). What belongs to the city and not to one machine is in the head of the city's pack,
+[city.toml](#citytoml).
+"""
+CITY_NOTE = """\
+The head of a city's pack, the directory that `paths.city_data` names; [config/city.toml](../config/city.toml) is a
+whole one to begin with, and [services.md](services.md) tells of the rest of the pack. `kiosk city check DIRECTORY`
+reads a whole pack. It is read as strictly as `kiosk.toml`.
 """
 DEVICE_NOTE = """\
 `line` and `options` are tables whose keys depend on transport and driver; they follow below. A driver may have its own
 defaults for the line (an ID003 acceptor sets baud rate and parity).
 """
+COLOURS_NOTE = """\
+Text must have a contrast of 4.5:1 on every ground that it is drawn on; else the start names the pair and its ratio.
+"""
 #: Fields that hold a section of their own.
 SECTIONS = (
     ("[kiosk]", sections.Identity, ""),
-    ("[city]", sections.City, ""),
     ("[paths]", sections.Places, "Relative paths count from the directory of the file.\n"),
     ("[screen]", sections.ScreenSection, ""),
     ("[checkout]", sections.CheckoutSettings, ""),
@@ -53,10 +62,6 @@ NESTED = {("[checkout]", "periods")}
 #: Meaning of fields whose names say enough where they are declared.
 WORDS = {
     "Identity.currency": "ISO 4217 code of the one currency of this kiosk.",
-    "City.name": "At the head of every screen and slip.",
-    "City.support_phone": "On every screen and slip.",
-    "City.hours": "When somebody answers there; printed behind the telephone number.",
-    "City.website": "Where texts of slips name it.",
     "CheckoutSettings.periods": "A section of its own.",
     "Periods.reviewing": "Reading what is owed.",
     "Periods.consenting": "Reading the conditions.",
@@ -71,7 +76,7 @@ WORDS = {
 
 
 def words_of(struct: type[Any]) -> dict[str, str]:
-    """Return the meaning of each field: its `#:` lines, else a line of `WORDS`.
+    """Return the meaning of each field, of those inherited as well: its `#:` lines, else a line of `WORDS`.
 
     Raises:
         LookupError: a field has neither.
@@ -80,7 +85,8 @@ def words_of(struct: type[Any]) -> dict[str, str]:
     lines = source.splitlines()
     tree = ast.parse(source).body[0]
     assert isinstance(tree, ast.ClassDef)
-    found = {}
+    parent = struct.__mro__[1]
+    found = {} if parent is msgspec.Struct else words_of(parent)
     for node in tree.body:
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
@@ -139,6 +145,9 @@ def page() -> str:
     for name, struct, note in SECTIONS:
         skip = frozenset(key for section, key in NESTED if section == name)
         parts += [f"## `{name}`\n", *([note] if note else []), table(struct, skip)]
+    parts += ["## `city.toml`\n", CITY_NOTE, table(CityFile, frozenset({"colours", "receipt"}))]
+    parts += ["## `[colours]` of `city.toml`\n", COLOURS_NOTE, table(Colours)]
+    parts += ["## `[receipt]` of `city.toml`\n", table(ReceiptOptions)]
     specs = load_plugins(safe_mode=True).drivers
     kinds: list[str] = []
     for spec in specs.values():

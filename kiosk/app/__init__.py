@@ -7,13 +7,15 @@ beside it and waits for the end.
 from __future__ import annotations
 
 from kiosk.app.compose import build_core, make_clock, open_journal, slip_printer
+from kiosk.app.pack import Pack, digest_of, load_pack
 from kiosk.app.running import Running, page_verdict, receipt_checker, run, write_private
 from kiosk.app.sections import Identity, KioskConfig, Places, PluginSection, ScreenSection
-from kiosk.app.setup import Setup, digest_of, load, read_city_data, software_digest, with_profiles
+from kiosk.app.setup import Setup, load, software_digest, with_profiles
 
 __all__ = [
     "Identity",
     "KioskConfig",
+    "Pack",
     "Places",
     "PluginSection",
     "Running",
@@ -22,10 +24,10 @@ __all__ = [
     "build_core",
     "digest_of",
     "load",
+    "load_pack",
     "make_clock",
     "open_journal",
     "page_verdict",
-    "read_city_data",
     "receipt_checker",
     "run",
     "slip_printer",

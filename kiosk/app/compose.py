@@ -28,8 +28,8 @@ from kiosk.plugins.listeners import FactListeners
 
 def make_clock(setup: Setup) -> Clock:
     """Make the clock of the city."""
-    identity, mark = setup.config.kiosk, setup.config.paths.clock_mark
-    return Clock(identity.zone, identity.cut_off, synchronised=partial(touched, Path(mark)) if mark else lambda: None)
+    city, mark = setup.city, setup.config.paths.clock_mark
+    return Clock(city.zone, city.cut_off, synchronised=partial(touched, Path(mark)) if mark else lambda: None)
 
 
 def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Journal, SigningKey]:
@@ -65,7 +65,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
     clock = make_clock(setup)
     # Data are as old as the trusted time says: a clock that is a year wrong must not make them too old to use.
     reference = ReferenceData(setup.replica_path, clock.instant().utc_offset_s, wall=clock.trusted_wall_ns)
-    digests = facts.Digests(software_digest(), setup.digest, reference.digest())
+    digests = facts.Digests(software_digest(), setup.digest, reference.digest(), setup.pack.name)
     journal, key = open_journal(setup, clock, digests)
     specs = setup.plugins.drivers
     identity = setup.config.kiosk
@@ -112,7 +112,7 @@ def _deaf(committed: facts.Committed) -> None:
 def slip_printer(setup: Setup) -> SlipPrinter:
     """Make the layout of slips for this city."""
     return SlipPrinter(
-        setup.config.city,
+        setup.city,
         setup.catalogue,
         {service.id: service.name for service in setup.library.services.values()},
         setup.columns,

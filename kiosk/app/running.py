@@ -92,7 +92,7 @@ class Running:
         from kiosk.screen.settings import ScreenSettings
 
         setup, section = self.setup, self.setup.config.screen
-        identity, city = setup.config.kiosk, setup.config.city
+        identity, city = setup.config.kiosk, setup.city
         token = token_of_this_boot(setup.runtime / "screen-token")
         settings = ScreenSettings(
             framed_by=section.framed_by, px_per_100mm=section.px_per_100mm, kiosk=identity.id, city=city.name,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.core.clock import MARK
-from kiosk.core.slips import City
 from kiosk.core.supervisor_setup import DeviceConfig
 from kiosk.errors import ConfigError
 from kiosk.model import facts
@@ -24,10 +21,6 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: ``live``, ``training`` or ``demo``; a journal belongs to one for ever.
     realm: str = "live"
     currency: str = "USD"
-    #: Time zone of the city, e.g. America/Chicago.
-    zone: str = "UTC"
-    #: Local time at which a business date ends; 00:00 is the calendar day.
-    cut_off: dt.time = dt.time(0)
     #: Languages of the screen; the first one is shown when nobody has chosen.
     languages: tuple[str, ...] = ("en",)
 
@@ -40,11 +33,6 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if not self.languages:
             raise ConfigError("kiosk.languages is empty", hint='name at least one, e.g. ["en"]')
-        if 1 <= self.cut_off.hour <= 2:
-            # Clocks go back within these hours: a business date would begin, end and begin again.
-            raise ConfigError(
-                f"kiosk.cut_off {self.cut_off} lies where clocks change", hint="use 00:00, or 03:00 and later"
-            )
         minor_digits(self.currency)
 
 
@@ -55,7 +43,8 @@ class Places(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: str = "/var/lib/kiosk"
     #: Control socket and start address of the screen.
     runtime: str = "/run/kiosk"
-    #: services/, policies/, printers/, texts/ and chart.toml; "" for the ones that ship with the software.
+    #: The city's pack: city.toml, chart.toml, services/, policies/, printers/, texts/; "" for the one that ships with
+    #: the software.
     city_data: str = ""
     #: The city's published keys, for the page that checks receipts; "" for none.
     published_keys: str = ""
@@ -97,7 +86,6 @@ class KioskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The whole of kiosk.toml."""
 
     kiosk: Identity
-    city: City
     paths: Places = Places()
     screen: ScreenSection = ScreenSection()
     checkout: CheckoutSettings = CheckoutSettings()

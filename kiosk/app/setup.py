@@ -11,15 +11,18 @@ import msgspec
 
 import kiosk
 from kiosk import config
+from kiosk.app.pack import Pack, checked_library, digest_of, directory_of, load_pack
 from kiosk.app.sections import KioskConfig
-from kiosk.core.clock import Clock
+from kiosk.core.city import CityFile
 from kiosk.core.supervisor_setup import DeviceConfig, prepare
 from kiosk.errors import ConfigError, KioskError
-from kiosk.ledger.chart import Chart, check_services, load_chart
+from kiosk.ledger.chart import Chart
 from kiosk.plugins.manager import LoadedPlugins, PluginReport, load_plugins
 from kiosk.tariff.library import TariffLibrary
-from kiosk.tariff.library import load as load_library
 from kiosk.texts import Catalogue
+
+#: Keys that kiosk.toml had before a city had a file of its own: (section, key, "" for the whole section).
+_MOVED = (("city", ""), ("kiosk", "zone"), ("kiosk", "cut_off"))
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,14 +32,32 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     file: Path
     state: Path
     runtime: Path
+    #: The city's pack, with its services, chart and texts.
+    pack: Pack
+    #: The pack's services with those that plugins declare.
     library: TariffLibrary
-    chart: Chart
-    catalogue: Catalogue
     plugins: LoadedPlugins
     devices: tuple[DeviceConfig, ...]
     columns: int
-    #: Digest of kiosk.toml and all of the city's data, 16 hexadecimal digits.
+    #: Digest of each file behind `digest`, by its name.
+    parts: dict[str, str]
+    #: Digest of kiosk.toml and the whole pack, 16 hexadecimal digits.
     digest: str
+
+    @property
+    def city(self) -> CityFile:
+        """Who stands behind the kiosk."""
+        return self.pack.city
+
+    @property
+    def chart(self) -> Chart:
+        """The city's accounts."""
+        return self.pack.chart
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """All texts."""
+        return self.pack.catalogue
 
     @property
     def journal_path(self) -> Path:
@@ -66,41 +87,61 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
         KioskError: the first thing that is wrong, with file, line and key.
     """
     source = config.read_text(file)
+    refuse_moved_keys(source, str(file))
     settings = config.decode(source, str(file), KioskConfig)
     base = file.resolve().parent
-    data = (base / settings.paths.city_data) if settings.paths.city_data else config.sample_dir()
-    texts = read_city_data(data)
+    pack = load_pack(directory_of(file, settings.paths.city_data), pseudo=pseudo)
     plugins = load_plugins(
         safe_mode=settings.plugins.safe_mode, allow=settings.plugins.allow, disabled=settings.plugins.disabled
     )
-    chart = load_chart(texts["chart.toml"], str(data / "chart.toml"))
-    library, plugins = with_plugin_services(texts, chart, plugins)
-    catalogue = Catalogue.load([data / "texts"] if (data / "texts").is_dir() else [], pseudo=pseudo)
+    texts = dict(pack.texts)
+    library, plugins = with_plugin_services(texts, pack, plugins)
     for language in settings.kiosk.languages:
-        if language not in catalogue.languages:
+        if language not in pack.catalogue.languages:
             raise ConfigError(
                 f"{file}: kiosk.languages names {language!r}, of which there are no texts",
-                hint=f"there are {', '.join(catalogue.languages)}",
+                hint=f"there are {', '.join(pack.catalogue.languages)}",
             )
     try:
         devices, columns = with_profiles(settings.device, texts)
         prepare(devices, plugins.drivers)
-        Clock(settings.kiosk.zone, settings.kiosk.cut_off)
     except ConfigError as error:
         raise ConfigError(f"{file}{device_line(error.message, source)}: {error.message}", hint=error.hint) from None
+    declared = {name: text for name, text in texts.items() if name not in pack.texts}
+    ours = {"kiosk.toml": source, **declared}
+    parts = {**pack.parts(), **{name: digest_of({name: text}) for name, text in ours.items()}}
     return Setup(
         config=settings,
         file=file,
         state=base / settings.paths.state,
         runtime=base / settings.paths.runtime,
+        pack=pack,
         library=library,
-        chart=chart,
-        catalogue=catalogue,
         plugins=plugins,
         devices=devices,
         columns=columns,
-        digest=digest_of({"kiosk.toml": source, **texts}),
+        parts=parts,
+        digest=digest_of(parts),
     )
+
+
+def refuse_moved_keys(source: str, file: str) -> None:
+    """Say where a key went that this file held in an earlier version.
+
+    Raises:
+        ConfigError: it holds one.
+    """
+    raw = config.table(source, file)
+    for section, key in _MOVED:
+        part = raw.get(section)
+        if part is None or (key and not (isinstance(part, dict) and key in part)):
+            continue
+        wanted = rf"\s*{key}\s*=" if key else rf"\s*\[\s*{section}\s*\]"
+        line = next((f", line {at}" for at, text in enumerate(source.splitlines(), 1) if re.match(wanted, text)), "")
+        raise ConfigError(
+            f"{file}{line}: {f'{section}.{key}' if key else f'[{section}]'} moved to city.toml",
+            hint="the city's pack (paths.city_data) holds it now; docs/configuration.md has every key",
+        )
 
 
 def device_line(problem: str, source: str) -> str:
@@ -133,51 +174,25 @@ def device_line(problem: str, source: str) -> str:
 
 
 def with_plugin_services(
-    texts: dict[str, str], chart: Chart, plugins: LoadedPlugins
+    texts: dict[str, str], pack: Pack, plugins: LoadedPlugins
 ) -> tuple[TariffLibrary, LoadedPlugins]:
     """Load the city's services, then each one that a plugin declares on trial; one that does not load is set apart.
 
     `texts` gets the services that were taken.
-
-    Raises:
-        KioskError: a service of the city itself does not load.
     """
-    library = checked_library(texts, chart)
+    library = pack.library
     reports = list(plugins.reports)
     for name, declared in plugins.declared.services.items():
         file = f"services/{name}.toml"
         if file in texts:
             continue  # the city has its own
         try:
-            library = checked_library({**texts, file: declared.toml}, chart)
+            library = checked_library({**texts, file: declared.toml}, pack.chart)
         except KioskError as error:
             reports.append(PluginReport(f"service {name}", "", "plugin", "quarantined", str(error)[:500]))
         else:
             texts[file] = declared.toml
     return library, msgspec.structs.replace(plugins, reports=tuple(reports))
-
-
-def checked_library(texts: Mapping[str, str], chart: Chart) -> TariffLibrary:
-    """Load services and policies and hold their accounts against the chart."""
-    library = load_library(
-        {name: text for name, text in texts.items() if name.split("/")[0] in ("services", "policies")}
-    )
-    check_services(chart, library.services.values())
-    return library
-
-
-def read_city_data(data: Path) -> dict[str, str]:
-    """Read the city's files by their name below the directory.
-
-    Raises:
-        ConfigError: the directory or its chart is missing, or a file cannot be read.
-    """
-    if not (data / "chart.toml").is_file():
-        raise ConfigError(f"{data} holds no chart.toml", hint="set paths.city_data to the city's directory")
-    found = [data / "chart.toml"]
-    for room in ("services", "policies", "printers"):
-        found += sorted((data / room).glob("*.toml"))
-    return {str(path.relative_to(data)): config.read_text(path) for path in found}
 
 
 def with_profiles(devices: tuple[DeviceConfig, ...], texts: Mapping[str, str]) -> tuple[tuple[DeviceConfig, ...], int]:
@@ -202,15 +217,6 @@ def with_profiles(devices: tuple[DeviceConfig, ...], texts: Mapping[str, str]) -
             device = msgspec.structs.replace(device, options={**device.options, "profile": profile})
         ready.append(device)
     return tuple(ready), columns or 42
-
-
-def digest_of(texts: Mapping[str, str]) -> str:
-    """Return the first 16 hexadecimal digits of SHA-256 over names and texts."""
-    told = hashlib.sha256()
-    for name in sorted(texts):
-        for part in (name.encode(), texts[name].encode()):
-            told.update(len(part).to_bytes(8, "big") + part)
-    return told.hexdigest()[:16]
 
 
 def software_digest() -> str:

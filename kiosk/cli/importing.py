@@ -75,12 +75,7 @@ def import_(
 
 
 def _mapping_of(setup: Any, service: str) -> Path:
-    base = (
-        setup.file.resolve().parent / setup.config.paths.city_data
-        if setup.config.paths.city_data
-        else configuration.sample_dir()
-    )
-    found: Path = base / "imports" / f"{service}.toml"
+    found: Path = setup.pack.directory / "imports" / f"{service}.toml"
     if not found.is_file():
         raise ImportRowError(f"there is no mapping {found}", hint="give one with --mapping")
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from kiosk.core.parts import KernelParts
 from kiosk.model import facts
 
@@ -26,6 +28,6 @@ class DataWatch:
         self.there = source is not None and source.available
         digest = source.digest() if source is not None and self.there else ""
         if digest and digest != old.data:
-            self._parts.digests = facts.Digests(old.software, old.configuration, digest)
+            self._parts.digests = msgspec.structs.replace(old, data=digest)
             body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data",))
             self._append((body,), "", "kiosk")

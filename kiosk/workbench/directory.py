@@ -30,6 +30,7 @@ from kiosk.tariff.library import load as load_library
 
 KIOSK = "K07"
 CURRENCY = "USD"
+#: Of the pack that ships with the software.
 ZONE = "America/Chicago"
 #: The day for which the example files were written.
 EXAMPLE_DAY = dt.date(2026, 11, 22)
@@ -99,7 +100,7 @@ class DemoDirectory:
         """Write the configuration, the kiosk's key and the city's list of published keys."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         values = {
-            "kiosk": KIOSK, "currency": CURRENCY, "zone": ZONE, "state": self.state, "runtime": self.runtime,
+            "kiosk": KIOSK, "currency": CURRENCY, "state": self.state, "runtime": self.runtime,
             "published": self.published, "port": screen_port, "bench": bench, **self.ports,
         }  # fmt: skip
         text = _TEMPLATE.format(
@@ -168,17 +169,7 @@ _TEMPLATE = """\
 id = {kiosk}
 realm = "demo"
 currency = {currency}
-zone = {zone}
 languages = ["en", "es"]
-
-[city]
-name = "Example City"
-office = "Parking and Water Payments"
-support_phone = "555-0142"
-address = "1 Example Plaza, Example City"
-hours = "Mon-Fri 8-17"
-website = "https://city.example"
-example = true
 
 [paths]
 state = {state}

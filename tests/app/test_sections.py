@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections import Counter
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from kiosk.app.sections import Identity, KioskConfig, ScreenSection
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.orders import Orders
-from kiosk.core.slips import City
 from kiosk.errors import ConfigError, ReceiptError
 from kiosk.journal.receipt_seal import load_keys
 from kiosk.model.commands import Command, EnableNotes, InhibitNotes
@@ -21,18 +19,11 @@ from kiosk.model.money import Money
 TWENTY = Money(2000, "USD")
 
 
-@pytest.mark.parametrize("hour", [1, 2])
-def test_a_business_date_never_ends_where_clocks_change(hour: int) -> None:
-    with pytest.raises(ConfigError, match="clocks change"):
-        Identity("K07", cut_off=dt.time(hour, 30))
-    assert Identity("K07", cut_off=dt.time(3)).cut_off.hour == 3
-
-
 def test_a_live_kiosk_is_shown_in_no_other_page() -> None:
     framed = ScreenSection(framed_by=("http://127.0.0.1:9000",))
     with pytest.raises(ConfigError, match="framed_by"):
-        KioskConfig(kiosk=Identity("K07"), city=City("Example City"), screen=framed)
-    assert KioskConfig(kiosk=Identity("K07", realm="demo"), city=City("Example City"), screen=framed)
+        KioskConfig(kiosk=Identity("K07"), screen=framed)
+    assert KioskConfig(kiosk=Identity("K07", realm="demo"), screen=framed)
 
 
 def test_a_key_list_that_names_an_epoch_twice_is_refused(tmp_path: Path) -> None:

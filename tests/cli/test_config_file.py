@@ -13,25 +13,29 @@ import pytest
 from kiosk import app
 from kiosk.checkout.settings import CheckoutSettings, Periods
 from kiosk.cli import places
-from kiosk.core.slips import City
+from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from kiosk.core.supervisor_setup import DeviceConfig, prepare
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 TEXT = FILE.read_text("utf-8")
+CITY_TEXT = FILE.with_name("city.toml").read_text("utf-8")
 SECTIONS: dict[str, type[Any]] = {
-    "kiosk": app.Identity, "city": City, "paths": app.Places, "screen": app.ScreenSection, "checkout": CheckoutSettings,
+    "kiosk": app.Identity, "paths": app.Places, "screen": app.ScreenSection, "checkout": CheckoutSettings,
     "checkout.periods": Periods, "plugins": app.PluginSection, "device": DeviceConfig,
 }  # fmt: skip
 
 
-def keys_of(section: str, *, commented: bool) -> dict[str, str]:
+#: Sections of city.toml; "" for the keys before the first heading.
+CITY: dict[str, type[Any]] = {"": CityFile, "colours": Colours, "receipt": ReceiptOptions}
+
+
+def keys_of(section: str, *, commented: bool, text: str = TEXT) -> dict[str, str]:
     """Return the keys that stand (or stand commented) below a section's first heading, with the text of their value."""
-    part = re.split(rf"^\[+{re.escape(section)}\]+.*$", TEXT, flags=re.M)[1]
+    part = re.split(rf"^\[+{re.escape(section)}\]+.*$", text, flags=re.M)[1] if section else text
     body = re.split(r"^\[", part, flags=re.M)[0]
     mark = r"# " if commented else r""
-    return {
-        hit[1]: hit[2] for hit in re.finditer(rf"^{mark}([a-z_0-9]+) = ([^#\n]+?)[ \t]*(?:#.*)?$", body, flags=re.M)
-    }
+    key = re.compile(rf"""^{mark}([a-z_0-9]+) = ("[^"\n]*"|[^#\n]+?)[ \t]*(?:#.*)?$""", flags=re.M)
+    return {hit[1]: hit[2] for hit in key.finditer(body)}
 
 
 def test_the_commented_configuration_is_good() -> None:
@@ -52,6 +56,16 @@ def test_a_commented_key_shows_its_default(section: str) -> None:
     for name, value in keys_of(section, commented=True).items():
         if (section, name) == ("plugins", "allow"):  # its default is "absent", which TOML cannot write
             continue
+        told = msgspec.convert(tomllib.loads(f"x = {value}")["x"], fields[name].type)
+        assert told == fields[name].default, f"{section}.{name}"
+
+
+@pytest.mark.parametrize("section", CITY)
+def test_every_key_of_a_citys_file_is_in_the_commented_one_with_its_default(section: str) -> None:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(CITY[section])}
+    commented = keys_of(section, commented=True, text=CITY_TEXT)
+    assert set(fields) - {"colours", "receipt"} == {*commented, *keys_of(section, commented=False, text=CITY_TEXT)}
+    for name, value in commented.items():
         told = msgspec.convert(tomllib.loads(f"x = {value}")["x"], fields[name].type)
         assert told == fields[name].default, f"{section}.{name}"
 

@@ -15,8 +15,6 @@ from kiosk.cli.machine_checks import Check
 TOML = """\
 [kiosk]
 id = "K07"
-[city]
-name = "Example City"
 [paths]
 state = "state"
 runtime = "run"
@@ -141,7 +139,7 @@ def test_a_file_that_is_no_journal_is_found(machine: Doctored, config: Path) -> 
 def test_a_broken_configuration_is_the_first_finding_and_the_machine_is_looked_at_all_the_same(
     machine: Doctored, config: Path
 ) -> None:
-    config.write_text(TOML.replace("[city]", "[citty]"), "utf-8")
+    config.write_text(TOML.replace("[paths]", "[path]"), "utf-8")
     checks = examine(machine, config)
     assert (checks[0].id, checks[0].state) == ("config", "fail")
     assert of(checks, "usblp") == ["ok"]

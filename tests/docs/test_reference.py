@@ -8,8 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
+import pytest
 
 from kiosk.app import sections
+from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from tests.docs.pages import PAGES, ROOT, section
 
 
@@ -37,13 +39,25 @@ def structs_below(struct: type[Any], place: str = "") -> dict[str, type[Any]]:
 
 def test_every_key_of_the_configuration_stands_under_its_section() -> None:
     found = structs_below(sections.KioskConfig)
-    assert {"kiosk", "city", "checkout", "checkout.periods", "device"} <= set(found)
+    assert {"kiosk", "paths", "checkout", "checkout.periods", "device"} <= set(found)
     for name, struct in found.items():
         heading = f"## `[[{name}]]`" if name == "device" else f"## `[{name}]`"
         told = section(PAGES["docs/configuration.md"], heading)
         for field in msgspec.structs.fields(struct):
             if not (name == "checkout" and field.name == "periods"):
                 assert f"| `{field.encode_name}` |" in told, f"{name}.{field.name}"
+
+
+@pytest.mark.parametrize(
+    ("heading", "struct"),
+    [("## `city.toml`", CityFile), ("## `[colours]` of `city.toml`", Colours),
+     ("## `[receipt]` of `city.toml`", ReceiptOptions)],
+)  # fmt: skip
+def test_every_key_of_a_citys_file_stands_under_its_section(heading: str, struct: type[Any]) -> None:
+    told = section(PAGES["docs/configuration.md"], heading)
+    for field in msgspec.structs.fields(struct):
+        if field.name not in ("colours", "receipt"):
+            assert f"| `{field.encode_name}` |" in told, field.name
 
 
 def test_the_reference_is_what_the_structs_say_now() -> None:

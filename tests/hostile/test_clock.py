@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> WrongClock:
     wrong = WrongClock()
     monkeypatch.setattr(
         compose, "make_clock",
-        lambda setup: Clock(setup.config.kiosk.zone, setup.config.kiosk.cut_off, wall=wrong.wall, boot="test"),
+        lambda setup: Clock(setup.city.zone, setup.city.cut_off, wall=wrong.wall, boot="test"),
     )  # fmt: skip
     return wrong
 

@@ -85,6 +85,19 @@ def settlement(chart: Chart, services: Mapping[str, Service], split: Split) -> E
     return check(Entry(split.currency, _across_funds(chart, sums), "settlement"), chart)
 
 
+def count_closed(chart: Chart, expected: Money, counted: Money) -> Entry | None:
+    """Move a counted box out of the box's account: counted cash comes in, the difference stands by itself.
+
+    None where nothing was expected and nothing was found.
+    """
+    roles, short = chart.roles, expected - counted
+    if expected.minor < 0 or counted.minor < 0:
+        raise LedgerError(f"a box cannot hold {expected} or {counted}", hint="a count is zero or more")
+    sums = ((roles.cash_counted, counted.minor), (roles.over_short, short.minor), (roles.cash_in_box, -expected.minor))
+    postings = tuple(Posting(code, minor) for code, minor in sums if minor)
+    return check(Entry(counted.currency, postings, "count"), chart) if postings else None
+
+
 def reversal(entry: Entry) -> Entry:
     """Return the exact opposite of an entry; the fact that carries it names the original."""
     return check(

@@ -103,3 +103,11 @@ class ReceiptError(KioskError):
 
 class SimulatorError(KioskError):
     """A scenario line or a simulated device cannot do what was written."""
+
+
+class OperatorError(KioskError):
+    """Somebody is not who they say, or may not do this."""
+
+
+class CountError(KioskError):
+    """The count of a cash box cannot go on like this."""

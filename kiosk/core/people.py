@@ -2,8 +2,8 @@
 
 People come from `[[people]]` of kiosk.toml.  A person is an id of the city's own making and never a name.  A PIN is
 kept as an argon2id hash alone (RFC 9106; the parameters are OWASP's second choice, 19 MiB and two passes: about 30 ms
-on a desk machine).  A PIN has few digits, so its hash does not withstand somebody who has the file and time: the file is
-for the service's user only, and what protects the PIN at the kiosk is the lock after wrong ones in a row.
+on a desk machine).  A PIN has few digits, so its hash does not withstand somebody who has the file and time: the file
+is for the service's user only, and what protects the PIN at the kiosk is the lock after wrong ones in a row.
 
 Judging costs the same whatever is wrong: for an id that is nobody's, a hash that fits no PIN is tried.  The count of
 wrong PINs is not kept here: it is rebuilt from facts (`OperatorRefused`, `OperatorSignedIn`), so a restart forgives

@@ -20,14 +20,18 @@ from kiosk.errors import ImportRowError, MoneyError, ReplicaError, TariffError
 from kiosk.model.invoice import STATES, Invoice
 from kiosk.model.money import minor_digits
 from kiosk.sync.mapping import FIELDS, Mapping, amount_reader, date_reader
-from kiosk.sync.replica import DataSetInfo, Row, from_row, plate_hash
-from kiosk.sync.replica_store import Batch, open_store, writer_lock
+from kiosk.sync.plates import key_beside, key_id, normal_form, plate_hash, read_or_make_key
+from kiosk.sync.replica import DataSetInfo, Row, from_row
+from kiosk.sync.replica_store import Batch, Plates, open_store, writer_lock
 from kiosk.tariff.services import Service
 
 #: Longest line that is read, bytes; the rest of a longer one is skipped.
 LONGEST_LINE = 16_384
 #: Rows between two calls of the progress callback.
 PROGRESS_EVERY = 5_000
+#: States and provinces that the plates of one service may come from, and letters of each.
+MOST_STATES = 100
+LONGEST_STATE = 3
 _MOST_MINOR = 10**12
 _EARLIEST = dt.date(1950, 1, 1)
 
@@ -62,14 +66,15 @@ def import_csv(
     reject_path: Path,
     *,
     taken_at_ns: int,
-    plate_key: bytes = b"",
+    plate_key: bytes | None = None,
     prices: Prices | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import one CSV file into the replica.
 
-    `taken_at_ns` is when the file was made at its source (wall clock).  Without a `plate_key` plates are
-    dropped.  With `prices` (e.g. a library's `price` bound to a day) a row that no rule prices is refused.
+    `taken_at_ns` is when the file was made at its source (wall clock).  A mapped plate is hashed with `plate_key`,
+    else with the key beside the replica, which is made where it is missing.  With `prices` (e.g. a library's
+    `price` bound to a day) a row that no rule prices is refused.
 
     Raises:
         KioskError: the file cannot be read or has not the columns of the mapping (`ImportRowError`), or the
@@ -87,6 +92,9 @@ def import_csv(
             closing(open_store(replica_path)) as store,
             reject_path.open("w", encoding="utf-8", newline="") as rejects,
         ):
+            if plate_key is None:
+                maps_plates = "plate" in (*mapping.columns.values(), *mapping.defaults)
+                plate_key = read_or_make_key(key_beside(replica_path)) if maps_plates else b""
             rows = RowReader(mapping, service, plate_key, prices)
             return _Import(raw, mapping, Batch(store, service.id), rows, rejects).run(
                 taken_at_ns, source.stat().st_size, progress
@@ -130,7 +138,9 @@ class _Import:
                     self._take(headings, cells)
                 if progress and self._line % PROGRESS_EVERY == 0:
                     progress(self._read_bytes, size)
-            taken = self._batch.take_over(taken_at_ns, snapshot=self._mapping.holds == "snapshot")
+            taken = self._batch.take_over(
+                taken_at_ns, snapshot=self._mapping.holds == "snapshot", plates=self._rows.plates
+            )
         except BaseException:
             self._batch.close()
             raise
@@ -227,6 +237,7 @@ class RowReader:
         #: Reasons by what a price depends on; bounded, because a file can hold anything.
         self._priced: dict[tuple[object, ...], str] = {}
         self._plate_key = plate_key
+        self._plate_states: set[str] = set()
         self._date = date_reader(mapping.dates)
         self._amount = amount_reader(mapping.amounts)
         self._defaults = {field: mapping.defaults.get(field, "") for field in FIELDS}
@@ -263,13 +274,30 @@ class RowReader:
             self._code(value["code"], faults),
             self._count("offence", value["offence"], faults),
             self._count("held_days", value["held_days"], faults),
-            plate_hash(value["plate"], self._plate_key) if value["plate"] and self._plate_key else None,
+            self._plate(value["plate"], value["plate_state"], faults),
             self._count("posted_epoch", value["posted_epoch"], faults),
             self._count("posted_seq", value["posted_seq"], faults),
         )
         if not faults and self._prices and (reason := self._unpriced(row)):
             faults.append(reason)
         return (None if faults else row), number, faults
+
+    @property
+    def plates(self) -> Plates | None:
+        """Under what the plates so far were hashed; None where there were none."""
+        return Plates(key_id(self._plate_key), frozenset(self._plate_states)) if self._plate_states else None
+
+    def _plate(self, plate: str, state: str, faults: list[str]) -> bytes | None:
+        if not normal_form(plate) or not self._plate_key:
+            return None
+        where = normal_form(state)
+        if len(where) > LONGEST_STATE:
+            faults.append(f"plate_state is longer than {LONGEST_STATE} letters")
+        elif where not in self._plate_states and len(self._plate_states) >= MOST_STATES:
+            faults.append(f"plate_state is one more than {MOST_STATES}")
+        if not faults:
+            self._plate_states.add(where)
+        return plate_hash(plate, self._plate_key, where)
 
     def _unpriced(self, row: Row) -> str:
         """Return why no rule prices a row, "" where one does."""

@@ -1,7 +1,7 @@
 """How the columns of somebody's CSV file become the fields of an invoice: `config/imports/NAME.toml`.
 
 A column that the mapping does not name is dropped before anything is stored: that is how owners' names and
-addresses stay out of the kiosk.
+addresses stay out of the kiosk.  A column mapped as `plate` is stored as a keyed hash only (`sync.plates`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kiosk.tariff.decoding import decode
 
 #: Fields that a column may feed.
 FIELDS = ("number", "currency", "amount", "paid", "state", "issued", "due", "code", "offence", "held_days", "plate",
-          "posted_epoch", "posted_seq")  # fmt: skip
+          "plate_state", "posted_epoch", "posted_seq")  # fmt: skip
 _REQUIRED = ("number", "issued")
 #: Order of year, month and day, and what stands between them.
 _DATES = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import hmac
 import sqlite3
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from kiosk.tariff.decoding import is_id
 #: ``PRAGMA application_id``: the file is a kiosk's replica ("KRep").
 APPLICATION_ID = 0x4B526570
 #: ``PRAGMA user_version``.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Most invoices that one plate finds.
+MOST_OF_A_PLATE = 50
 
 #: Columns of an invoice table after `number`, in the order of the table.
 COLUMNS = (
@@ -68,15 +69,6 @@ def table_of(service: str) -> str:
 def data_set_of(service: str) -> str:
     """Return the data set name of a service's invoices."""
     return f"invoices:{service}"
-
-
-def plate_hash(plate: str, key: bytes) -> bytes:
-    """Return the keyed hash of a plate, 12 bytes; letters and digits only count.
-
-    A bare hash of a plate can be guessed by trying all plates, so the key must stay on the city's machines.
-    """
-    plain = "".join(letter for letter in plate.upper() if letter.isalnum())
-    return hmac.new(key, plain.encode(), hashlib.sha256).digest()[:12]
 
 
 def to_row(invoice: Invoice) -> Row:
@@ -181,6 +173,42 @@ class Replica:
             raise self._damaged(fault) from fault
         return from_row(service, rows[0]) if rows else None
 
+    def find_by_plate(self, *hashes: bytes) -> tuple[Invoice, ...]:
+        """Return the invoices of all services with one of these plate hashes, `MOST_OF_A_PLATE` at most.
+
+        Raises:
+            ReplicaError: the file is damaged.
+        """
+        services = [each.name.partition(":")[2] for each in self.datasets() if each.name.startswith("invoices:")]
+        found: list[Invoice] = []
+        for service in services:
+            wanted = (
+                f"SELECT number, {', '.join(COLUMNS)} FROM {table_of(service)} "
+                f"WHERE plate_hash IN ({', '.join('?' * len(hashes))}) ORDER BY issued, number LIMIT ?"
+            )
+            try:
+                rows = self._connection.execute(wanted, (*hashes, MOST_OF_A_PLATE - len(found))).fetchall()
+            except sqlite3.Error as fault:
+                raise self._damaged(fault) from fault
+            found += [from_row(service, row) for row in rows]
+        return tuple(found)
+
+    def plate_states(self, key_id: str) -> tuple[str, ...] | None:
+        """Return the states of plates hashed under a key, "" for plates without one; None where there are none.
+
+        Raises:
+            ReplicaError: the file is damaged.
+        """
+        try:
+            rows = self._connection.execute(
+                "SELECT DISTINCT state FROM plates WHERE key_id = ? ORDER BY state", (key_id,)
+            ).fetchall()
+        except sqlite3.Error as fault:
+            if "no such table" in str(fault):  # a file of version 1
+                return None
+            raise self._damaged(fault) from fault
+        return tuple(row[0] for row in rows) or None
+
     def dataset(self, name: str) -> DataSetInfo | None:
         """Return what is known about a data set, e.g. ``invoices:parking_citation``; None where there is none.
 
@@ -229,8 +257,8 @@ class Replica:
         return ReplicaError(f"{self.path} cannot be read: {fault}", hint=hint, transient=locked)
 
 
-def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is no replica of a version this software knows.
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a replica; refuse a file that is none of a version this software knows.
 
     Raises:
         ReplicaError: says which.
@@ -250,3 +278,4 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise ReplicaError(
             f"{path} has version {version}, this software reads up to {SCHEMA_VERSION}", hint="update the software"
         )
+    return int(version)

@@ -49,6 +49,18 @@ _ALL = ", ".join(("number", *COLUMNS))
 _MARKS = ", ".join("?" * (len(COLUMNS) + 1))
 
 
+_PLATES = """CREATE TABLE IF NOT EXISTS plates (
+    service TEXT NOT NULL, state TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (service, state)
+) WITHOUT ROWID"""
+
+
+class Plates(msgspec.Struct, frozen=True):
+    """Under what the plates of a batch were hashed: the key's name, and the states that were put before them."""
+
+    key_id: str
+    states: frozenset[str] = frozenset()
+
+
 class Taken(msgspec.Struct, frozen=True):
     """What a batch changed."""
 
@@ -104,7 +116,8 @@ def open_store(path: Path) -> sqlite3.Connection:
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             _make(connection)
-        check_version(connection, path)
+        if check_version(connection, path) < SCHEMA_VERSION:
+            _upgrade(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=8388608")  # a big import must not keep its WAL on the card
     except sqlite3.Error as fault:
@@ -131,7 +144,29 @@ def _make(connection: sqlite3.Connection) -> None:
         not_null={"generation", "cursor", "digest", "rows", "taken_at_ns"},
         if_not_exists=True,
     )
+    connection.execute(_PLATES)
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a file of version 1 forward: plates can be found."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(_PLATES)
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'invoices\\_%' ESCAPE '\\'"
+        for (table,) in connection.execute(tables).fetchall():
+            _index(connection, table)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _index(connection: sqlite3.Connection, table: str) -> None:
+    connection.execute(
+        f"CREATE INDEX IF NOT EXISTS main.plates_of_{table} ON {table} (plate_hash) WHERE plate_hash IS NOT NULL"
+    )
 
 
 class Batch:
@@ -170,13 +205,19 @@ class Batch:
         """Return how many rows are staged."""
         return int(self._connection.execute("SELECT count(*) FROM temp.staging").fetchone()[0])
 
-    def take_over(self, taken_at_ns: int, *, snapshot: bool = False) -> Taken:
-        """Make the staged rows visible, all at once, and return what changed."""
+    def take_over(self, taken_at_ns: int, *, snapshot: bool = False, plates: Plates | None = None) -> Taken:
+        """Make the staged rows visible, all at once, and return what changed.
+
+        Raises:
+            ReplicaError: rows that stay hold plates hashed under another key; nobody could find those any more.
+        """
         run = self._connection.execute
         run("COMMIT")
         run("BEGIN IMMEDIATE")
         try:
             run(f"CREATE TABLE IF NOT EXISTS main.{self.table} {_BODY.format(more='')}")
+            _index(self._connection, self.table)
+            self._note_plates(plates, snapshot)
             before = run(f"SELECT count(*) FROM main.{self.table}").fetchone()[0]
             staged = self.count()
             same = " AND ".join(f"old.{column} IS new.{column}" for column in COLUMNS)
@@ -222,6 +263,23 @@ class Batch:
         run(f"INSERT INTO main.{shadow} ({_ALL}) SELECT {_ALL} FROM temp.staging ORDER BY number")
         run(f"DROP TABLE main.{self.table}")
         run(f"ALTER TABLE main.{shadow} RENAME TO {self.table}")
+        _index(self._connection, self.table)
+
+    def _note_plates(self, plates: Plates | None, snapshot: bool) -> None:
+        """Write under which key and for which states plates can be found."""
+        run = self._connection.execute
+        if snapshot:
+            run("DELETE FROM plates WHERE service = ?", (self.service,))
+        if plates is None:
+            return
+        held = run("SELECT DISTINCT key_id FROM plates WHERE service = ?", (self.service,)).fetchall()
+        if any(key_id != plates.key_id for (key_id,) in held):
+            raise ReplicaError(
+                "the plates of the data that are there were hashed with another plate.key",
+                hint="put that key back, or remove sync.db and import everything again; no money is in it",
+            )
+        for state in sorted(plates.states):
+            run("INSERT OR IGNORE INTO plates VALUES (?, ?, ?)", (self.service, state, plates.key_id))
 
     def _describe(self, taken_at_ns: int, snapshot: bool, *, dirty: bool) -> DataSetInfo:
         """Write the data set's row: a change moves the cursor, a changed snapshot starts a generation."""

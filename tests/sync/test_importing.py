@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from kiosk.errors import ImportRowError, PolicyError, ReplicaError
 from kiosk.sync.examples import dated_for
 from kiosk.sync.importing import LONGEST_LINE, ImportReport, import_csv
 from kiosk.sync.mapping import Mapping, amount_reader, date_reader, load_mapping
-from kiosk.sync.replica import Replica, plate_hash
+from kiosk.sync.plates import key_id, plate_hash, read_key
+from kiosk.sync.replica import Replica
 from kiosk.sync.replica_store import writer_lock
 from kiosk.tariff.check_digits import damm
 from tests.tariff.example_city import CONFIG, library
@@ -79,21 +81,89 @@ def test_three_bad_rows_of_250_go_to_the_reject_file_and_a_second_import_adds_no
     assert again.data_set.digest == report.data_set.digest
 
 
-def test_columns_that_are_not_mapped_never_reach_the_disk(desk: Desk) -> None:
-    report = desk.take(HEAD + GOOD + "999,2026-03-02,01,3,0,OPEN,0,EXM 777,Olaf Example\n", plate_key=b"key")
-    assert report.dropped_columns == ("Owner",)
-    stored = b"".join(path.read_bytes() for path in desk.folder.iterdir() if path.name != "in.csv")
-    for secret in (b"Ida", b"Olaf", b"EXM", b"Example"):
-        assert secret not in stored
+OWNED = HEAD.replace("Owner", "Owner,Street,Phone")
+#: Owner, street, phone and plate of rows that are taken, refused for each kind of reason, repeated or contradicted.
+SECRETS = [f"{name}{place:02d}" for place in range(9) for name in ("Olaf Name", "9 Secret Road ", "555-77", "QZX 99")]
+
+
+def owned_rows() -> str:
+    """Rows that end in every way an import knows, each with an owner, a street, a phone and a plate."""
+    bodies = [
+        "260004175,2026-03-02,01,3,0.00,OPEN,0", "999,2026-03-02,01,3,0.00,OPEN,0",
+        "260004188,2026-02-30,01,3,0.00,OPEN,0",
+        "260004191,2026-03-02,01,3,0.00,GONE,x", "260004209,2026-03-02,99,3,0.00,OPEN,0",
+        "260004214,2026-03-02,01,3,0.00,OPEN,0", "260004214,2026-03-02,01,2,0.00,OPEN,0",
+        "260004223,2026-03-02,01,3,0.00,OPEN,0,one more", "260004238,2026-03-02,01,3,0.00,OPEN,0",
+    ]  # fmt: skip
+    rows = []
+    for place, body in enumerate(bodies):
+        owner, street, phone, plate = SECRETS[4 * place : 4 * place + 4]
+        rows.append(f"{body},{plate},{owner},{street},{phone}\n")
+    return "".join(rows).replace("Olaf Name08", '"Olaf Name08')  # the last row has an open quote
+
+
+def test_no_owner_address_or_plate_reaches_the_disk_however_its_row_ends(desk: Desk) -> None:
+    desk.take(HEAD + GOOD)
+    with closing(Replica.open(desk.replica)) as reader:  # a reader keeps the WAL on the disk
+        reader.find("parking_citation", "260004175")
+        report = desk.take(OWNED + owned_rows(), prices=lambda invoice: library().price(invoice, invoice.issued))
+        assert (report.taken, report.rejected, report.dropped_columns) == (1, 8, ("Owner", "Street", "Phone"))
+        files = [path for path in desk.folder.iterdir() if path.name != "in.csv"]
+        assert {"sync.db", "sync.db-wal", "rejects.csv", "plate.key"} <= {path.name for path in files}
+        stored = b"".join(path.read_bytes() for path in files) + repr(report).encode()
+    for secret in SECRETS:
+        for form in (secret, secret.replace(" ", ""), secret.lower(), secret[:-2]):
+            for encoding in ("utf-8", "utf-16-le"):
+                assert form.encode(encoding) not in stored, form
     assert b"260004175" in stored
 
 
-def test_without_a_key_plates_are_dropped(desk: Desk) -> None:
+def test_a_reject_names_line_number_and_reasons_and_nothing_else(desk: Desk) -> None:
+    desk.take(OWNED + owned_rows())
+    assert desk.rejects.read_text(encoding="utf-8").splitlines()[0] == "line,number,reasons"
+    for line, number, reasons in desk.reasons():
+        assert line.isdigit()
+        assert number == "" or (number.isdigit() and len(number) == 9)
+        assert reasons
+
+
+def test_the_first_import_with_a_plate_makes_the_citys_key_and_the_next_ones_keep_it(desk: Desk) -> None:
+    key = desk.folder / "plate.key"
+    desk.take("Account;Billed on;Due;Amount;Paid;Status\n", mapping("water_bill"))
+    assert not key.exists()
     desk.take(HEAD + GOOD)
+    made = key.read_bytes()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert desk.take(HEAD + GOOD).unchanged == 1
+    assert key.read_bytes() == made
     with closing(Replica.open(desk.replica)) as replica:
-        found = replica.find("parking_citation", "260004175")
-    assert found is not None
-    assert found.plate_hash == ""
+        found = replica.find_by_plate(plate_hash("exm-101", read_key(key)))
+        assert [invoice.number for invoice in found] == ["260004175"]
+        assert replica.plate_states(key_id(read_key(key))) == ("",)
+
+
+def test_a_lost_key_stops_an_import_that_would_leave_plates_nobody_can_find(desk: Desk) -> None:
+    desk.take(HEAD + GOOD)
+    (desk.folder / "plate.key").unlink()
+    with pytest.raises(ReplicaError, match=r"another plate\.key") as told:
+        desk.take(HEAD + GOOD.replace("260004175", "260004188"))
+    assert "import everything again" in told.value.hint
+    whole = msgspec.structs.replace(mapping(), holds="snapshot")
+    assert desk.take(HEAD + GOOD.replace("260004175", "260004188"), whole).taken == 1
+
+
+def test_a_state_belongs_to_its_plate(desk: Desk) -> None:
+    by = msgspec.structs.replace(mapping(), columns={**mapping().columns, "Owner": "plate_state"})
+    rows = [GOOD.replace("260004175", number) for number in ("260004175", "260004188", "260004191", "260004209")]
+    for place, state in enumerate(("NY", "n.j.", "", "Ontario")):
+        rows[place] = rows[place].replace("Ida Example", state)
+    assert desk.take(HEAD + "".join(rows), by, plate_key=b"key").rejected == 1
+    assert desk.reasons() == [("5", "260004209", "plate_state is longer than 3 letters")]
+    with closing(Replica.open(desk.replica)) as replica:
+        assert replica.plate_states(key_id(b"key")) == ("", "NJ", "NY")
+        assert replica.plate_states(key_id(b"other")) is None
+        found = replica.find_by_plate(plate_hash("EXM101", b"key", "NJ"))
+        assert [invoice.number for invoice in found] == ["260004188"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from kiosk.errors import ReplicaError
 from kiosk.model.invoice import STATES, Invoice, PostedThrough
-from kiosk.sync.replica import Replica, data_set_of, from_row, plate_hash, table_of, to_row
+from kiosk.sync.plates import plate_hash
+from kiosk.sync.replica import Replica, data_set_of, from_row, table_of, to_row
 from kiosk.sync.replica_store import Batch, Taken, open_store, writer_lock
 
 BASE = Invoice(service="parking_citation", number="260004175", currency="USD", amount_minor=None,
@@ -176,9 +177,9 @@ def test_a_file_that_is_no_replica_is_refused(path: Path, content: bytes) -> Non
 def test_a_replica_of_a_newer_version_is_refused(path: Path) -> None:
     take(path, BASE)
     with closing(sqlite3.connect(path)) as other:
-        other.execute("PRAGMA user_version=2")
+        other.execute("PRAGMA user_version=3")
     for readonly in (True, False):
-        with pytest.raises(ReplicaError, match="version 2"):
+        with pytest.raises(ReplicaError, match="version 3"):
             Replica.open(path, readonly=readonly)
 
 
@@ -222,9 +223,48 @@ def test_an_unreadable_row_is_an_error_and_not_an_invoice() -> None:
         from_row("parking_citation", (*row[:5], 0, *row[6:]))
 
 
-def test_a_plate_is_hashed_under_a_key_and_alike_however_it_is_written() -> None:
-    assert plate_hash("EXM 101", b"k") == plate_hash("exm-101", b"k")
-    assert plate_hash("EXM 101", b"k") != plate_hash("EXM 101", b"other")
+def test_a_plate_finds_its_invoices_of_all_services_and_no_more_than_the_bound(path: Path) -> None:
+    mine, other = plate_hash("EXM 101", b"k"), plate_hash("EXM 102", b"k")
+    take(path, *(invoice(str(number), plate_hash=mine.hex()) for number in range(30)), invoice("x", plate_hash=""))
+    bills = [msgspec.structs.replace(invoice(str(n), plate_hash=mine.hex()), service="water_bill") for n in range(30)]
+    take(path, *bills, msgspec.structs.replace(invoice("y", plate_hash=other.hex()), service="water_bill"))
+    with closing(Replica.open(path)) as replica:
+        found = replica.find_by_plate(mine)
+        assert (len(found), {each.service for each in found}) == (50, {"parking_citation", "water_bill"})
+        assert [each.number for each in replica.find_by_plate(other, b"nothing")] == ["y"]
+        assert replica.find_by_plate(b"") == ()
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_plates_are_found_by_an_index_also_after_a_snapshot(path: Path, snapshot: bool) -> None:
+    for number in ("1", "2"):
+        take(path, invoice(number), snapshot=snapshot)
+    with closing(sqlite3.connect(path)) as other:
+        plan = other.execute(
+            "EXPLAIN QUERY PLAN SELECT number FROM invoices_parking_citation WHERE plate_hash IN (?, ?)", (b"", b"x")
+        ).fetchall()
+    assert "USING" in plan[0][-1]
+    assert "plates_of_invoices_parking_citation" in plan[0][-1]
+
+
+def test_a_replica_of_version_1_is_read_as_it_is_and_brought_forward_by_the_next_writer(path: Path) -> None:
+    whole = invoice("1", plate_hash=plate_hash("EXM 101", b"k").hex())
+    take(path, whole)
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("DROP TABLE plates; DROP INDEX plates_of_invoices_parking_citation; PRAGMA user_version=1")
+    with closing(Replica.open(path)) as replica:
+        assert replica.find("parking_citation", "1") == whole
+        assert replica.plate_states("any") is None
+    open_store(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (2,)
+        names = {row[0] for row in other.execute("SELECT name FROM sqlite_master")}
+    assert {"plates", "plates_of_invoices_parking_citation"} <= names
+    with closing(Replica.open(path)) as replica:
+        assert replica.find_by_plate(bytes.fromhex(whole.plate_hash)) == (whole,)
+
+
+def test_a_data_set_is_named_after_its_service() -> None:
     assert data_set_of("water_bill") == "invoices:water_bill"
 
 

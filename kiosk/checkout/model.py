@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
+from kiosk.checkout.closing import Day
 from kiosk.checkout.events import CartItem
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.checkout.states import State
 from kiosk.model.entry import Entry
-from kiosk.model.facts import Allocation, ReceiptLine
+from kiosk.model.facts import Allocation, Held, ReceiptLine
 from kiosk.model.ids import NoteId
 from kiosk.model.invoice import Invoice, Quote
 from kiosk.model.money import Money
@@ -41,6 +43,36 @@ class Job(msgspec.Struct, frozen=True):
     state: str
     sent: int = 0
     total: int = 0
+
+
+class Attendant(msgspec.Struct, frozen=True):
+    """Who works here is signed in."""
+
+    person: str
+    roles: tuple[str, ...]
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange of the cash box as the people in front see it.  What is committed of it stands in the books."""
+
+    #: ``numbers``, ``second``, ``open``, ``removed``, ``inserted`` or ``unfinished``.
+    stage: str
+    old_box: str = ""
+    new_box: str = ""
+    seal: str = ""
+
+
+class OpenExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An authorised exchange that has not ended, as the journal tells it."""
+
+    device: str
+    old_box: str
+    new_box: str
+    seal: str
+    first: str
+    second: str
+    removed: bool
+    inserted: bool
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +106,34 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     out_of_service: tuple[Text, ...] = ()
     #: Monotonic nanoseconds at which the present state is over; None for never.
     deadline_ns: int | None = None
+    #: Set in the states of `OPERATING` after the PIN.
+    attendant: Attendant | None = None
+    exchange: Exchange | None = None
+    #: ``scan`` or ``note`` in `TESTING`.
+    testing: str = ""
 
     @property
     def credited_minor(self) -> int:
         """Committed tender of this session."""
         return sum(note.minor for note in self.credited)
+
+    @property
+    def held_minor(self) -> int:
+        """What is held for the invoices of the cart and counts as tender: for none of them more than it costs."""
+        return sum(min(item.held_minor, item.quote.due_minor) for item in self.cart)
+
+    @property
+    def asked_minor(self) -> int:
+        """What this session's notes have to bring, minor units."""
+        return max(0, self.due_minor - self.held_minor)
+
+    @property
+    def settles(self) -> bool:
+        """Tell whether the end of the session is a settlement: notes were taken, or what is held pays everything.
+
+        Without either the session only closes, and what is held stays as it was.
+        """
+        return self.frozen and (bool(self.credited) or (self.held_minor > 0 and self.remaining_minor == 0))
 
     @property
     def own_flight(self) -> Flight | None:
@@ -93,12 +148,26 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def remaining_minor(self) -> int:
         """What remains due; never negative."""
-        return max(0, self.due_minor - self.credited_minor)
+        return max(0, self.asked_minor - self.credited_minor)
 
     @property
     def excess_minor(self) -> int:
         """Tender above the amount due."""
-        return max(0, self.credited_minor - self.due_minor)
+        return max(0, self.credited_minor - self.asked_minor)
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a tender fills a cart: used + tender = applied + overpayment + held."""
+
+    allocations: tuple[Allocation, ...]
+    overpayment_minor: int
+    entry: Entry
+    #: The paid lines for the slip.
+    lines: tuple[ReceiptLine, ...] = ()
+    used: tuple[Held, ...] = ()
+    held: tuple[Held, ...] = ()
+    #: What becomes of the overpayment: ``credit`` or ``refund``; "" where there is none.
+    excess: str = ""
 
 
 class Counter(Protocol):
@@ -115,11 +184,18 @@ class Counter(Protocol):
     def notes_allowed(
         self, items: tuple[CartItem, ...], known: tuple[Money, ...], inserted_minor: int, due_minor: int
     ) -> tuple[Money, ...]:
-        """Which values may be accepted now, the ones that would need the citizen's agreement included."""
+        """Which values may be accepted now, the ones that would need the citizen's agreement included.
+
+        `due_minor` is what the notes of this session have to bring, `inserted_minor` what they brought so far.
+        """
         ...
 
-    def excess_possible(self, items: tuple[CartItem, ...]) -> bool:
-        """Tell whether a note above what remains due can be kept at all (as a credit owed to the citizen)."""
+    def excess(self, items: tuple[CartItem, ...]) -> str:
+        """Tell what becomes of a note's excess over what remains due: ``credit``, ``refund`` or ``refuse``."""
+        ...
+
+    def fill_order(self, items: tuple[CartItem, ...]) -> tuple[CartItem, ...]:
+        """Return the cart in the order in which money fills it."""
         ...
 
     def credit_entry(self, value: Money) -> Entry:
@@ -134,10 +210,8 @@ class Counter(Protocol):
         """A claim that is neither cash nor nothing."""
         ...
 
-    def settle(
-        self, items: tuple[CartItem, ...], tender: Money
-    ) -> tuple[tuple[Allocation, ...], int, Entry, tuple[ReceiptLine, ...]]:
-        """Spread the tender over the cart: allocations, overpayment in minor units, the entry, the paid lines."""
+    def settle(self, items: tuple[CartItem, ...], tender: Money) -> Settlement:
+        """Spread the tender, and what is held for its invoices, over the cart in the order it has."""
         ...
 
 
@@ -176,3 +250,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     counter: Counter
     settings: CheckoutSettings
     languages: tuple[str, ...] = ("en",)
+    realm: str = "demo"
+    #: Sums up the present period; costs something, so it is asked for only where a closing is made.
+    day: Callable[[], Day]
+    #: Name of the device that holds the cash box.
+    acceptor: str = ""
+    box_present: bool = True
+    exchange: OpenExchange | None = None
+    alarms: tuple[str, ...] = ()
+    #: Slips of citizens that are not proven to be on paper.
+    slips_open: tuple[int, ...] = ()
+    #: Number of the next copy of a slip; None where there is no such slip at hand.
+    next_copy: Callable[[int], int | None] = lambda number: None

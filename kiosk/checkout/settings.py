@@ -30,11 +30,19 @@ class Periods(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     returning: int = 30
     #: A job in print.
     receipting: int = 30
-    #: A slip that did not print stays to be photographed.
-    unprinted: int = 120
+    #: A slip that did not print stays until it is dismissed, at most so long; then staff see it as open.
+    unprinted: int = 300
     thanking: int = 10
     #: An interrupted payment is offered again (domain sheet: three minutes).
     resuming: int = 180
+    #: A person who works here types a PIN.
+    signing_in: int = 60
+    #: The operator's menu (screens sheet §1.2: 120 s).
+    attended: int = 120
+    #: One step of an exchange of the cash box.
+    exchanging: int = 300
+    #: A test of scanner or acceptor.
+    testing: int = 60
 
 
 class CheckoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,12 +55,16 @@ class CheckoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without_paper: str = "refuse"
     #: After so many refused notes in a row the screen points to a person.
     refused_notes_help: int = 3
+    #: Days within which money owed to a citizen can be claimed; each slip names the last one.
+    claim_days: int = 365
 
     def __post_init__(self) -> None:
         if self.without_paper not in ("refuse", "ask"):
             raise ValueError("checkout.without_paper is 'refuse' or 'ask'")
         if not 1 <= self.cart_limit <= 20:
             raise ValueError("checkout.cart_limit is 1 to 20")
+        if not 1 <= self.claim_days <= 36_500:
+            raise ValueError("checkout.claim_days is 1 to 36500")
         if self.periods.question < 20:
             raise ValueError("checkout.periods.question is at least 20 (WCAG 2.2.1)")
         for name in self.periods.__struct_fields__:
@@ -76,4 +88,8 @@ PERIOD_OF = {
     State.RECEIPTING: "receipting",
     State.THANKING: "thanking",
     State.RESUMING: "resuming",
+    State.SIGNING_IN: "signing_in",
+    State.ATTENDED: "attended",
+    State.EXCHANGING: "exchanging",
+    State.TESTING: "testing",
 }

@@ -25,6 +25,10 @@ class State(enum.StrEnum):
     THANKING = "thanking"
     RESUMING = "resuming"
     OUT_OF_SERVICE = "out_of_service"
+    SIGNING_IN = "signing_in"
+    ATTENDED = "attended"
+    EXCHANGING = "exchanging"
+    TESTING = "testing"
 
 
 #: Before the price is frozen: nothing is owed to anybody, everything can be dropped.
@@ -41,6 +45,9 @@ WITH_MONEY = (
     State.SETTLING,
     State.RESUMING,
 )
+
+#: Somebody who works here is in front; no citizen's session is open.
+OPERATING = (State.SIGNING_IN, State.ATTENDED, State.EXCHANGING, State.TESTING)
 
 #: States that wait for no clock: somebody else ends them.
 WITHOUT_DEADLINE = {

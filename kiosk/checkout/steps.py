@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from kiosk.model.texts import Text, text
 
 Outcome = tuple[Checkout, list[AnyEffect]]
 NS = 1_000_000_000
+#: Kinds of slips, and sums on them, that a citizen can claim.
+CLAIMED = ("credit", "pending", "disputed", "suspense", "overpayment", "held")
 #: Version of the slips' layout.
 LAYOUT = 1
 
@@ -42,6 +45,7 @@ def cleared(model: Checkout) -> dict[str, Any]:
     return {
         "session": "", "cart": (), "frozen": False, "due_minor": 0, "credited": (), "agreed_excess_minor": 0,
         "flight": flight, "wrap_up": "", "asked_from": None, "refused_notes": 0, "slips": (),
+        "attendant": None, "exchange": None, "testing": "",
     }  # fmt: skip
 
 
@@ -96,7 +100,7 @@ def wanted_notes(model: Checkout, ctx: Context) -> tuple[Money, ...]:
     """Return the values to accept now: none while a note is in motion or nothing remains due."""
     if not model.frozen or model.flight or not ctx.acceptor_ready or model.remaining_minor == 0:
         return ()
-    return ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.due_minor)
+    return ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.asked_minor)
 
 
 def accepting(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
@@ -113,13 +117,13 @@ def note_over(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) ->
     """Go on after the end of a note, wherever that found the session; `model.flight` is empty by now."""
     if not model.frozen:
         return model, []
-    if model.wrap_up and not model.credited:
+    if model.wrap_up and not model.settles:
         return close_unpaid(model, ctx, model.wrap_up, messages)
     if model.wrap_up or model.remaining_minor == 0:
         return settling(model, ctx, model.wrap_up or "citizen")
     if model.state in (State.STACKING, State.RETURNING, State.NOTE_HELD):
         return accepting(model, ctx, messages)
-    if model.state is State.RESUMING and not model.credited:
+    if model.state is State.RESUMING and not model.settles:
         return close_unpaid(model, ctx, "recovery", messages)
     if model.state in (State.ACCEPTING, State.TIMED_OUT):
         return model, [AcceptNotes(wanted_notes(model, ctx))]
@@ -144,6 +148,10 @@ def issued(
     place: int = 0,
 ) -> facts.ReceiptIssued:
     """Return the next slip of its kind; `place` counts the slips before it in the same commit."""
+    if kind in CLAIMED or any(total.name in CLAIMED for total in totals):
+        # The last day is the fact's, not the configuration's: a copy next year says what the original said.
+        until = ctx.today + dt.timedelta(days=ctx.settings.claim_days)
+        particulars = (*particulars, facts.Particular("claim_by", until.isoformat()))
     return facts.ReceiptIssued(
         ctx.next_receipt + place, kind, LAYOUT, model.language, lines, totals, currency or model.currency, about_seq,
         ctx.last_of_kind.get(kind, 0) + 1, particulars,

@@ -12,16 +12,20 @@ from typing import Any
 
 import msgspec
 
+from kiosk.checkout import attended_rules as attended
+from kiosk.checkout import exchange_rules as exchange
 from kiosk.checkout import intents as i
 from kiosk.checkout import money_rules as money
 from kiosk.checkout import print_rules as slips
 from kiosk.checkout import screen_rules as screen
 from kiosk.checkout import service_rules as service
+from kiosk.checkout import settlement_rules as settlement
 from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import (
     AcceptorChanged,
     DeadlinePassed,
     LookedUp,
+    PinChecked,
     ReprintAsked,
     ServiceLost,
     ServiceRestored,
@@ -77,8 +81,8 @@ _rows((S.REVIEWING,), i.RemoveInvoice, screen.remove_invoice, S.ENTERING)
 _rows((S.REVIEWING,), i.Pay, screen.pay, S.CONSENTING)
 _rows((S.CONSENTING,), i.AcceptConditions, screen.accept_conditions, S.REVIEWING, S.ACCEPTING, *ENDS)
 _rows(BEFORE_MONEY, i.Cancel, screen.cancel_before_money, S.IDLE, S.OUT_OF_SERVICE)
-_rows([s for s in ALL if s not in SCANNING], d.Scanned, screen.ignore)
-_rows([s for s in ALL if s not in SCANNING], d.ScanRefused, screen.ignore)
+_rows([s for s in ALL if s not in (*SCANNING, S.TESTING)], d.Scanned, screen.ignore)
+_rows([s for s in ALL if s not in (*SCANNING, S.TESTING)], d.ScanRefused, screen.ignore)
 
 # Questions and time.
 _rows((S.ENTERING, S.REVIEWING, S.CONSENTING, S.ACCEPTING), DeadlinePassed, screen.ask_more_time, S.TIMED_OUT)
@@ -105,7 +109,7 @@ _rows((S.STACKING, S.RETURNING), i.Cancel, screen.cancel_paying)
 _rows((S.STACKING, S.RETURNING), i.Finish, screen.finish)
 _rows((S.STACKING, S.RETURNING), DeadlinePassed, money.note_stuck, S.RECEIPTING)
 _rows(ALL, d.NoteStacked, money.stacked, S.ACCEPTING, *ENDS)
-_rows(ALL, d.NoteReturned, money.returned, S.ACCEPTING, *ENDS)
+_rows([s for s in ALL if s is not S.TESTING], d.NoteReturned, money.returned, S.ACCEPTING, *ENDS)
 _rows(ALL, d.NoteDisputed, money.disputed, S.ACCEPTING, *ENDS)
 _rows(ALL, d.NoteGone, money.gone)
 _rows((S.STACKING,), d.NoteStacking, money.stacking)
@@ -115,11 +119,11 @@ _rows((S.NOTE_HELD,), d.NoteHeld, screen.ignore)
 _rows([s for s in ALL if s is not S.ACCEPTING], d.NoteAccepting, screen.ignore)
 _rows([s for s in ALL if s is not S.NOTE_HELD], d.NoteHeld, screen.ignore)
 _rows(PAYING, d.NoteRejected, money.rejected)
-_rows([s for s in ALL if s not in PAYING], d.NoteRejected, money.rejected_elsewhere)
+_rows([s for s in ALL if s not in (*PAYING, S.TESTING)], d.NoteRejected, money.rejected_elsewhere)
 _rows(ALL, d.CommandRefused, service.command_refused, S.ACCEPTING, S.THANKING, *ENDS)
 _rows(PAYING, AcceptorChanged, money.acceptor_changed)
-_rows([s for s in ALL if s not in PAYING], AcceptorChanged, money.acceptor_elsewhere)
-_rows((S.SETTLING,), Settle, money.settle, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+_rows([s for s in ALL if s not in (*PAYING, S.TESTING)], AcceptorChanged, money.acceptor_elsewhere)
+_rows((S.SETTLING,), Settle, settlement.settle, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
 
 # After an interruption.
 _rows((S.RESUMING,), i.KeepPaying, screen.keep_paying, S.ACCEPTING, S.SETTLING)
@@ -138,6 +142,46 @@ _rows((S.RECEIPTING,), i.Dismiss, slips.seen, S.THANKING)
 _rows((S.THANKING,), i.Dismiss, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
 _rows((S.THANKING,), DeadlinePassed, screen.leave, S.IDLE, S.OUT_OF_SERVICE)
 _rows(ALL, ReprintAsked, slips.reprint)
+
+# People who work here.
+_rows((S.IDLE, S.OUT_OF_SERVICE), i.CallOperator, attended.call, S.SIGNING_IN)
+_rows((S.SIGNING_IN,), i.EnterPin, attended.enter_pin)
+_rows((S.SIGNING_IN,), PinChecked, attended.pin_checked, S.ATTENDED)
+_rows((S.SIGNING_IN,), i.Cancel, attended.give_up, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.SIGNING_IN,), DeadlinePassed, attended.give_up, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.ATTENDED,), i.SignOut, attended.sign_out, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.ATTENDED, S.TESTING), DeadlinePassed, attended.time_out, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.ATTENDED,), i.ReportX, attended.report_x)
+_rows((S.ATTENDED,), i.CloseDay, attended.close_day)
+_rows((S.ATTENDED,), i.TestPrint, attended.test_print)
+_rows((S.ATTENDED,), i.TestScan, attended.begin_test, S.TESTING)
+_rows((S.ATTENDED,), i.TestNote, attended.begin_test, S.TESTING)
+_rows((S.ATTENDED,), i.Release, attended.release)
+_rows((S.ATTENDED,), i.Shutter, attended.shutter)
+_rows((S.ATTENDED,), i.ChangeRealm, attended.change_realm, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.ATTENDED,), i.AcknowledgeAlarms, attended.acknowledge_alarms)
+_rows((S.ATTENDED,), i.AcknowledgeSlip, attended.acknowledge_slip)
+_rows((S.ATTENDED,), i.ReprintSlip, attended.reprint)
+_rows((S.TESTING,), d.Scanned, attended.test_scanned)
+_rows((S.TESTING,), d.ScanRefused, attended.test_scanned)
+_rows((S.TESTING,), d.NoteReturned, attended.test_note_back)
+_rows((S.TESTING,), d.NoteRejected, attended.test_note_rejected)
+_rows((S.TESTING,), AcceptorChanged, attended.test_acceptor)
+_rows((S.TESTING,), i.Back, attended.end_test, S.ATTENDED)
+_rows((S.TESTING,), i.Cancel, attended.end_test, S.ATTENDED)
+
+# The cash box.
+_rows((S.ATTENDED,), i.BeginExchange, exchange.begin, S.EXCHANGING)
+_rows((S.EXCHANGING,), i.ExchangeNumbers, exchange.numbers)
+_rows((S.EXCHANGING,), i.EnterPin, exchange.second_pin)
+_rows((S.EXCHANGING,), PinChecked, exchange.second_checked)
+_rows((S.EXCHANGING,), i.ConfirmExchange, exchange.confirm, S.ATTENDED)
+_rows((S.EXCHANGING,), i.AbandonExchange, exchange.abandon, S.ATTENDED)
+_rows((S.EXCHANGING,), i.Back, exchange.back, S.ATTENDED)
+_rows((S.EXCHANGING,), i.Cancel, exchange.back, S.ATTENDED)
+_rows((S.EXCHANGING,), DeadlinePassed, exchange.overdue, S.IDLE, S.OUT_OF_SERVICE)
+_rows(ALL, d.CashboxRemoved, exchange.removed)
+_rows(ALL, d.CashboxInserted, exchange.inserted)
 
 # Service.
 _rows((S.IDLE, S.OUT_OF_SERVICE), ServiceLost, service.lost_idle, S.OUT_OF_SERVICE)
@@ -172,7 +216,10 @@ def step(model: Checkout, event: Any, ctx: Context) -> tuple[Checkout, list[AnyE
 
 
 #: What a person's tap refers to: when one of these changes, taps made before it are stale.
-_SEEN = ("state", "session", "cart", "frozen", "flight", "credited", "due_minor", "asked_from", "wrap_up")
+_SEEN = (
+    "state", "session", "cart", "frozen", "flight", "credited", "due_minor", "asked_from", "wrap_up", "attendant",
+    "exchange",
+)  # fmt: skip
 
 
 def one_commit(effects: list[AnyEffect]) -> list[AnyEffect]:
@@ -197,9 +244,12 @@ def one_commit(effects: list[AnyEffect]) -> list[AnyEffect]:
 
 
 def allowed(model: Checkout) -> tuple[str, ...]:
-    """Return the tags of the intents that have a row in this state, in a fixed order."""
+    """Return the tags of the intents that have a row in this state and that the person may ask for, in order."""
     tags = []
     for state, event in TRANSITIONS:
-        if state is model.state and issubclass(event, i.Intent):
+        if state is not model.state or not issubclass(event, i.Intent):
+            continue
+        role = attended.ROLE_OF.get(event)
+        if role is None or attended.holds(model, role):
             tags.append(event.__struct_config__.tag)
     return tuple(sorted(str(tag) for tag in tags))

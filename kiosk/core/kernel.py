@@ -11,40 +11,39 @@ simply goes on waiting at the wire.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, LookUp, Order, PrintReceipt, Raise, Record
+from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, LookedUp, ServiceLost, ServiceRestored
 from kiosk.checkout.intents import Intent
 from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.service_rules import troubled
 from kiosk.checkout.states import State
 from kiosk.checkout.table import step
-from kiosk.core import lookups, recovery
+from kiosk.core import recovery
 from kiosk.core.clockwatch import ClockWatch
 from kiosk.core.committer import Committer
 from kiosk.core.datawatch import DataWatch
+from kiosk.core.day import BusinessDay
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
+from kiosk.core.performer import Performer
 from kiosk.core.readiness import DiskWatch, closed_because
 from kiosk.core.refusals import Refusals
 from kiosk.core.stall import Stall, Waiting
 from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
-from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError, ReceiptError
-from kiosk.journal.receipt_seal import seal
+from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError
 from kiosk.model import facts
-from kiosk.model.commands import DropJob
 from kiosk.model.device_events import (
-    CashboxInserted,
-    CashboxRemoved,
-    CommandRefused,
     DeviceState,
     Identified,
     NotesKnown,
@@ -73,7 +72,7 @@ class Kernel:
         #: Why the journal takes nothing, or None.
         self.trouble: JournalError | None = None
         #: The operator or an administrator closed the counter.
-        self.closed_by: str = ""
+        self.closed_by: str = parts.books.shutter
         self.counts: Counter[str] = Counter()
         self.last_fault = ""
         self._orders = Orders(
@@ -85,10 +84,17 @@ class Kernel:
         self._next_watch_ns = 0
         self._disk = DiskWatch(parts.journal)
         self._refusals = Refusals(self.counts)
-        self._committer = Committer(parts)
+        self._day = BusinessDay(parts.books, parts.clock, parts.counter.currency)
+        self._committer = Committer(parts, self._day)
         self._data = DataWatch(parts, self._append)
         self._clockwatch = ClockWatch(parts, self._append)
         self._next_data_ns = 0
+        self._performer = Performer(
+            parts, self._orders, counts=self.counts, slip=self.slip, look_at_data=self._data.look,
+            now=lambda event: self._pending.appendleft((event, "", 0)),
+            later=lambda event: self._pending.append((event, "", 0)),
+            close_shutter=partial(setattr, self, "closed_by"), fault=partial(setattr, self, "last_fault"),
+        )  # fmt: skip
         #: What a start left to do, until the devices' drivers are there to take orders.
         self._later: list[AnyEffect] = []
         self._settled_ns = parts.clock.now_ns() + SETTLING_NS
@@ -107,7 +113,9 @@ class Kernel:
         now = (digests.software, digests.configuration, digests.data)
         if books.digests not in (("", "", ""), now):
             bodies.append(facts.ConfigurationChanged(*now, self.parts.changed_parts))
+        self._day.date = clock.business_date()
         self._append(tuple(bodies), "", "kiosk")
+        self._look_at_day()
         acceptors = tuple(page.name for page in self.parts.board.of_class("BillAcceptor"))
         found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)
         for commit, session in found.commits:
@@ -154,13 +162,15 @@ class Kernel:
         now = self.parts.clock.now_ns()
         while self._later:
             effect, *self._later = self._later
-            self._perform(effect, 0)
+            self._performer.perform(effect, 0)
         if self._retry_ns is not None and now >= self._retry_ns:
             self._try_stalled()
         if now >= self._next_watch_ns:
             self._next_watch_ns = now + NS
             self._guarded(self._disk.look)
             self._guarded(lambda: self._clockwatch.look(recording=self.trouble is None))
+            if self.trouble is None:
+                self._guarded(self._look_at_day)
         looks = self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None
         if looks and now >= self._next_data_ns:
             self._next_data_ns = now + DATA_NS
@@ -196,9 +206,14 @@ class Kernel:
         """Believe the wall clock, as a person asks; raises JournalError where that cannot be committed."""
         self._clockwatch.believe(by)
 
-    def close_counter(self, by: str) -> None:
-        """Take the kiosk out of service for new payments ("" opens it again)."""
-        self.closed_by = by
+    def close_counter(self, by: str, *, closed: bool = True) -> None:
+        """Take the kiosk out of service for new payments, or open it again, in somebody's name; stays so over restarts.
+
+        Raises:
+            JournalError: it could not be committed.
+        """
+        self._append((facts.ShutterChanged(closed, by),), "", by)
+        self.closed_by = by if closed else ""
         self._finish_item()
 
     def leave(self) -> bool:
@@ -248,12 +263,7 @@ class Kernel:
         return isinstance(event, Intent)
 
     def _step(self, event: Any, device: str, generation: int) -> None:
-        if isinstance(event, CashboxRemoved | CashboxInserted):
-            removed = isinstance(event, CashboxRemoved)
-            number = self.books.box_session + (0 if removed else 1)
-            if removed is self.books.box_present:
-                self._append((facts.CashboxChanged(device, removed, number),), "", f"device:{device}")
-            return
+        self._look_at_day()
         taken = step(self.model, event, self.context(device))
         if taken is None:
             self._refuse(event, device)
@@ -268,45 +278,21 @@ class Kernel:
                 self._append(effect.bodies, effect.session, actor)
                 self.model = after
             else:
-                self._perform(effect, generation)
+                self._performer.perform(effect, generation)
+
+    def _look_at_day(self) -> None:
+        watch = partial(self._clockwatch.look, recording=True)
+        self._day.look(self._append, watch, self.parts.slips.city.official_language)
 
     def _refuse(self, event: Any, device: str) -> None:
         told = self._refusals.of(self.model, event, device)
         if told is not None:
             self._append((told,), self.model.session, f"device:{device}")
 
-    def _perform(self, effect: AnyEffect, generation: int) -> None:
-        match effect:
-            case Order(device, command):
-                self._orders.send(device, command, generation)
-            case AcceptNotes(values):
-                self._orders.accept(values)
-            case PrintReceipt(number, copy):
-                self._print(number, copy)
-            case DropPrint(job):
-                self._orders.to_printers(DropJob(job))
-            case LookUp():
-                self._data.look()
-                found, fault = lookups.look_up(
-                    effect, self.parts.counter, self.parts.source, self.books, self.parts.clock.today()
-                )
-                if fault:
-                    self.last_fault = fault
-                    self.counts["lookup.faults"] += 1
-                self._pending.appendleft((found, "", 0))
-            case Raise(event):
-                self._pending.appendleft((event, "", 0))
-
-    def _print(self, number: int, copy: int) -> None:
-        job = f"slip-{number}-{copy}"
-        try:
-            committed = self.slip(number)
-            slip = self.parts.slips.lay_out(committed, seal(committed, self.parts.key), copy=copy)
-        except ReceiptError as error:
-            self.last_fault = str(error)
-            self._pending.append((CommandRefused("print", error.message, job=job), "", 0))
-            return
-        self._orders.printing(job, slip)
+    @property
+    def business_date(self) -> dt.date:
+        """The date that facts made now belong to."""
+        return self._day.date
 
     @property
     def accepting(self) -> tuple[Money, ...]:
@@ -378,7 +364,8 @@ class Kernel:
         return closed_because(
             self.parts.board, trouble=self.trouble, closed_by=self.closed_by, data_there=self._data.there,
             low_space=self._disk.low, note_stuck=self.model.note_stuck,
-            paper_needed=self.parts.settings.without_paper == "refuse",
+            paper_needed=self.parts.settings.without_paper == "refuse", exchange=self.books.exchange is not None,
+            commissioned=self.books.commissioned or self.parts.journal.realm != "live",
             settled=self.parts.clock.now_ns() >= self._settled_ns,
         )  # fmt: skip
 
@@ -397,4 +384,4 @@ class Kernel:
 
     def context(self, device: str = "") -> Context:
         """Return the world of a step as it is now."""
-        return context_of(self.parts, device, journal_works=self.trouble is None)
+        return context_of(self.parts, self._day.date, device, journal_works=self.trouble is None)

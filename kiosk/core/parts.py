@@ -58,5 +58,9 @@ class KernelParts(msgspec.Struct, kw_only=True):
     #: Names of configuration parts that differ from the last run.
     changed_parts: tuple[str, ...] = ()
     safe_mode: bool = False
+    #: Gives a device that was taken out of service another chance; raises DriverError where there is none.
+    release: Callable[[str], None] = lambda device: None
+    #: Asks for an orderly end and a start on the journal of another realm.
+    restart: Callable[[str], None] = lambda realm: None
     #: Who may do what; None where nobody is configured.
     people: People | None = None

@@ -48,6 +48,8 @@ def closed_because(
     paper_needed: bool,
     note_stuck: bool = False,
     settled: bool = False,
+    exchange: bool = False,
+    commissioned: bool = True,
 ) -> tuple[Text, ...]:
     """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes.
 
@@ -58,6 +60,11 @@ def closed_because(
         found.append(text(_TROUBLE.get(type(trouble).__name__, "out.journal_damaged")))
     elif low_space:
         found.append(text("out.low_space"))
+    if not commissioned:
+        found.append(text("out.not_commissioned"))
+    if exchange:
+        # Two people took the box out or were about to: until one of them says how it ended, nobody knows what is in.
+        found.append(text("out.exchange"))
     if closed_by:
         found.append(text("out.operator"))
     if not board.acceptor_ready:

@@ -229,7 +229,15 @@ class Core:
         """Put up a new snapshot if anything that it shows has changed."""
         kernel = self.running_kernel
         board = kernel.parts.board
-        seen = (kernel.model, board.known_notes, board.acceptor_ready, board.printer_ready, kernel.parts.clock.unsure)
+        attended = kernel.books.seq if kernel.model.attendant is not None else 0
+        seen = (
+            kernel.model,
+            attended,
+            board.known_notes,
+            board.acceptor_ready,
+            board.printer_ready,
+            kernel.parts.clock.unsure,
+        )
         if seen == self._published and not force:
             return
         self._published = seen

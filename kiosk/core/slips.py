@@ -12,32 +12,20 @@ from collections.abc import Iterator
 
 import msgspec
 
+from kiosk.core.city import City
+from kiosk.core.slip_layouts import CLAIM_BY, Layout, claims, layout_of, ruler
 from kiosk.errors import ReceiptError
 from kiosk.journal.receipt_seal import receipt_id
 from kiosk.model.facts import Committed, ReceiptIssued, ReceiptLine
 from kiosk.model.money import Money
 from kiosk.model.slip import BarCode, Cut, Feed, Pair, QrCode, Rule, Slip, Words
-from kiosk.model.texts import text
+from kiosk.model.texts import Parameter, text
 from kiosk.texts import Catalogue
 
+#: A label with fewer columns beside its value than this stands above it.
+LEAST_LABEL = 8
+
 Line = Words | Pair | Rule | Feed | QrCode | BarCode | Cut
-
-
-class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[city]` section: who stands behind the kiosk."""
-
-    name: str
-    #: Printed under the name, e.g. the department.
-    office: str = ""
-    support_phone: str = ""
-    #: Where slips are claimed and questions answered.
-    address: str = ""
-    hours: str = ""
-    website: str = ""
-    #: Language of legal lines.
-    official_language: str = "en"
-    #: Printed on every slip of a city whose fees are examples.
-    example: bool = False
 
 
 class SlipPrinter(msgspec.Struct, frozen=True):
@@ -49,57 +37,93 @@ class SlipPrinter(msgspec.Struct, frozen=True):
     service_names: dict[str, str]
     #: Characters of the printer's line.
     columns: int = 42
+    #: Languages of the screen: a test slip shows the letters of each.
+    languages: tuple[str, ...] = ("en",)
 
     def lay_out(self, committed: Committed, sealed: str, *, copy: int = 0) -> Slip:
         """Return the slip of a committed fact.
 
         Raises:
-            ReceiptError: the fact is not a slip, or of a layout this software does not know.
+            ReceiptError: the fact is not a slip, of a layout this software does not know, or tells what it must not.
         """
         body = committed.fact.body
         if not isinstance(body, ReceiptIssued):
             raise ReceiptError(f"fact {committed.fact.seq} is not a slip", hint="use the number on the slip")
-        if body.layout != 1:
-            raise ReceiptError(f"slip layout {body.layout} is newer than this software", hint="update the kiosk")
-        return Slip(tuple(self._lines(committed, body, sealed, copy)), body.language)
+        return Slip(tuple(self._lines(committed, body, layout_of(body), sealed, copy)), body.language)
 
-    def _lines(self, committed: Committed, body: ReceiptIssued, sealed: str, copy: int) -> Iterator[Line]:
+    def _lines(
+        self, committed: Committed, body: ReceiptIssued, layout: Layout, sealed: str, copy: int
+    ) -> Iterator[Line]:
         fact, language = committed.fact, body.language
         say = self.catalogue.word
-        yield from self._centre(self.city.name, bold=True, size=2)
-        for line in (self.city.office, self.city.address):
-            yield from self._centre(line)
-        if fact.realm != "live":
-            yield from self._centre(say("slip.specimen", language), bold=True, size=2)
-        if copy:
-            yield from self._centre(say("slip.copy", language, copy=copy), bold=True, size=2)
+        yield from self._head(language, specimen=fact.realm != "live", copy=copy)
         yield Rule()
         yield from self._centre(say(f"slip.title.{body.slip}", language), bold=True)
+        if body.of_kind:
+            yield from self._centre(say(f"slip.of_kind.{body.slip}", language, no=str(body.of_kind)))
         yield from self._pair(say("slip.number", language), str(receipt_id(committed)))
         yield from self._pair(say("slip.date", language), fact.stamp.at.local().strftime("%Y-%m-%d %H:%M"))
         yield from self._pair(say("slip.kiosk", language), fact.kiosk)
         yield Rule()
-        yield from self._paid(body, language)
-        yield from self._sums(body, language)
+        if layout.particulars is None:
+            yield from self._paid(body, language)
+            yield from self._sums(body, language)
+        else:
+            yield from self._told(body, language)
+        if layout.trial:
+            yield from self._trial()
         yield Rule()
-        for kind in ("explain", "claim"):
-            message = f"slip.{kind}.{body.slip}"
-            if self.catalogue.has(message):
-                yield from self._legal(message, language)
-        if any(total.name == "overpayment" for total in body.totals):
-            yield from self._legal("slip.claim.overpayment", language)
-        if any(total.name == "pending" for total in body.totals):
-            yield from self._legal("slip.claim.pending", language)
-        yield from self._legal("slip.legal.no_bearer", language)
-        if self.city.example:
-            yield from self._legal("slip.legal.example", language)
+        yield from self._legal_lines(body, language)
         yield from self._contact(language)
         yield Feed()
         yield QrCode(sealed, 4)
         yield from self._centre(say("slip.verify", language))
-        yield from self._centre(f"{committed.fact.epoch}/{committed.fact.seq} {committed.hash.hex()[:16]}")
+        yield from self._centre(f"{fact.epoch}/{fact.seq} {committed.hash.hex()[:16]}")
+        if fact.realm != "live":
+            # Again at the foot: a head that was cut off must not make a receipt of it.
+            yield from self._centre(say("slip.specimen", language), bold=True, size=2)
         yield Feed(1)
         yield Cut()
+
+    def _head(self, language: str, *, specimen: bool, copy: int) -> Iterator[Line]:
+        yield from self._centre(self.city.name, bold=True, size=2)
+        for line in (self.city.office, self.city.address):
+            yield from self._centre(line)
+        if specimen:
+            yield from self._centre(self.catalogue.word("slip.specimen", language), bold=True, size=2)
+        if copy:
+            yield from self._centre(self.catalogue.word("slip.copy", language, copy=copy), bold=True, size=2)
+
+    def _told(self, body: ReceiptIssued, language: str) -> Iterator[Line]:
+        """Set the particulars of a slip without sums; a value that is a word of ours is translated."""
+        for each in body.particulars:
+            word = f"slip.value.{each.name}.{each.value}"
+            value = self.catalogue.word(word, language) if self.catalogue.has(word) else each.value
+            yield from self._pair(self.catalogue.word(f"slip.particular.{each.name}", language), value)
+
+    def _trial(self) -> Iterator[Line]:
+        """Show what the printer can set: each language's letters, the columns, the sizes."""
+        for language in self.languages:
+            yield from self._words(self.catalogue.word("slip.test.letters", language))
+        for line in ruler(self.columns):
+            yield Words(line)
+        yield Words("1234567890 ABC abc"[: self.columns], bold=True)
+        yield Words("1234567890 ABC"[: self.columns // 2], size=2)
+
+    def _legal_lines(self, body: ReceiptIssued, language: str) -> Iterator[Line]:
+        """Say what the slip means, how, where and until when to claim, and that it is no claim by itself."""
+        explained = f"slip.explain.{body.slip}"
+        if self.catalogue.has(explained):
+            yield from self._legal(explained, language)
+        claimed = claims(body)
+        for each in claimed:
+            yield from self._legal(f"slip.claim.{each}", language)
+        until = next((each.value for each in body.particulars if each.name == CLAIM_BY), "")
+        if claimed and until:
+            yield from self._legal("slip.claim.by", language, by_date=until)
+        yield from self._legal("slip.legal.no_bearer", language)
+        if self.city.example:
+            yield from self._legal("slip.legal.example", language)
 
     def _paid(self, body: ReceiptIssued, language: str) -> Iterator[Line]:
         shown: tuple[str, str] | None = None
@@ -133,11 +157,15 @@ class SlipPrinter(msgspec.Struct, frozen=True):
             bold = name in ("applied", "overpayment", "pending")
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)
 
-    def _legal(self, message: str, language: str) -> Iterator[Line]:
-        told = text(message, phone=self.city.support_phone, website=self.city.website, hours=self.city.hours)
+    def _legal(self, message: str, language: str, **params: Parameter) -> Iterator[Line]:
+        city = self.city
+        told = text(
+            message, phone=city.support_phone or city.website or city.name, place=city.address or city.name,
+            website=city.website, hours=city.hours, **params,
+        )  # fmt: skip
         yield from self._words(self.catalogue.say(told, language))
-        if language != self.city.official_language:
-            yield from self._words(self.catalogue.say(told, self.city.official_language), indent="  ")
+        if language != city.official_language:
+            yield from self._words(self.catalogue.say(told, city.official_language), indent="  ")
 
     def _contact(self, language: str) -> Iterator[Line]:
         if self.city.support_phone:
@@ -160,7 +188,12 @@ class SlipPrinter(msgspec.Struct, frozen=True):
         if len(left) <= room:
             yield Pair(left, right, bold=bold)
             return
-        wrapped = textwrap.wrap(left, max(8, room))
+        if room < LEAST_LABEL:
+            yield from self._words(left, bold=bold)
+            for line in textwrap.wrap(right, self.columns):
+                yield Words(line, align="right", bold=bold)
+            return
+        wrapped = textwrap.wrap(left, room)
         for line in wrapped[:-1]:
             yield Words(line, bold=bold)
         yield Pair(wrapped[-1], right, bold=bold)

@@ -118,7 +118,7 @@ def _close(core: Core, request: ControlPosted) -> dict[str, Any]:
 
 
 def _open(core: Core, request: ControlPosted) -> dict[str, Any]:
-    core.running_kernel.close_counter("")
+    core.running_kernel.close_counter(f"admin:{request.uid}", closed=False)
     return {}
 
 

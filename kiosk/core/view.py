@@ -8,6 +8,7 @@ from kiosk.checkout.states import State
 from kiosk.checkout.steps import wanted_notes
 from kiosk.checkout.table import allowed
 from kiosk.core.kernel import Kernel
+from kiosk.core.operator_view import operator_view
 from kiosk.core.snapshot import DeviceView, Health, InvoiceView, LineView, SlipView, Snapshot
 from kiosk.core.supervisor import DeviceStatus
 from kiosk.errors import ReceiptError
@@ -61,6 +62,8 @@ def snapshot(kernel: Kernel, *, version: int, boot: str) -> Snapshot:
         allowed=allowed(model),
         data_as_of=_as_of(kernel),
         time_unsure=parts.clock.unsure,
+        operator=operator_view(kernel),
+        opening_hours=city.hours,
     )
 
 
@@ -154,6 +157,7 @@ def health(
         reasons.append(str(kernel.trouble))
     if kernel.parts.clock.unsure:
         reasons.append("clock.unsure")
+    reasons += [f"alarm.{alarm}" for alarm in kernel.books.alarms]
     reasons += [f"plugin.{name}" for name, status, _ in plugins if status == "quarantined"]
     severity = max((device.severity for device in devices), key=lambda each: _RANK.get(each, 2), default="ok")
     if reasons and severity in ("ok", "warn"):

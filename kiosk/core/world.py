@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
+from functools import partial
 
-from kiosk.checkout.model import Context, Dispute, Flight
+from kiosk.checkout.model import Context, Dispute, Flight, OpenExchange
+from kiosk.core.books import Books
+from kiosk.core.day import day_of
 from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
 from kiosk.model.device_events import NoteReturned
 from kiosk.plugins.devices import OpenNote
 
 
-def context_of(parts: KernelParts, device: str, *, journal_works: bool) -> Context:
-    """Return the context of a step that is taken now for an event of `device` ("" for none)."""
+def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works: bool) -> Context:
+    """Return the context of a step taken now, on a business date, for an event of `device` ("" for none)."""
     clock, books = parts.clock, parts.books
+    page = books.exchange
+    acceptors = parts.board.of_class("BillAcceptor")
     return Context(
         now_ns=clock.now_ns(),
         today=clock.today(),
         fresh_session=parts.fresh_session(),
         next_seq=books.seq + 1,
         next_receipt=books.last_receipt + 1,
+        last_of_kind=books.of_kind,
         device=device,
         known_notes=parts.board.known_notes,
         acceptor_ready=parts.board.acceptor_ready and journal_works,
@@ -29,7 +36,24 @@ def context_of(parts: KernelParts, device: str, *, journal_works: bool) -> Conte
         counter=parts.counter,
         settings=parts.settings,
         languages=parts.languages,
-    )
+        realm=parts.journal.realm,
+        day=partial(day_of, books, date, parts.counter.currency),
+        acceptor=acceptors[0].name if acceptors else "",
+        box_present=books.box_present,
+        exchange=OpenExchange(
+            device=page.device, old_box=page.old_box, new_box=page.new_box, seal=page.seal, first=page.first,
+            second=page.second, removed=page.removed, inserted=page.inserted,
+        ) if page is not None else None,
+        alarms=books.alarms,
+        slips_open=tuple(books.slips_open()),
+        next_copy=partial(next_copy, books),
+    )  # fmt: skip
+
+
+def next_copy(books: Books, number: int) -> int | None:
+    """Return the number of the next copy of a slip that is at hand; the original is copy 0."""
+    page = books.slips.get(number)
+    return None if page is None else max(1, page.copy + 1)
 
 
 def memory_of(

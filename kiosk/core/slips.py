@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kiosk.core.city import City
-from kiosk.core.slip_layouts import CLAIM_BY, Layout, claims, layout_of, ruler
+from kiosk.core.slip_layouts import CLAIM_BY, Layout, claims, layout_of, meaning, ruler
 from kiosk.errors import ReceiptError
 from kiosk.journal.receipt_seal import receipt_id
 from kiosk.model.facts import Committed, ReceiptIssued, ReceiptLine
@@ -75,6 +75,8 @@ class SlipPrinter(msgspec.Struct, frozen=True):
         yield Rule()
         yield from self._legal_lines(body, language)
         yield from self._contact(language)
+        if self.city.receipt.footer:
+            yield from self._legal(self.city.receipt.footer, language)
         yield Feed()
         yield QrCode(sealed, 4)
         yield from self._centre(say("slip.verify", language))
@@ -87,7 +89,7 @@ class SlipPrinter(msgspec.Struct, frozen=True):
 
     def _head(self, language: str, *, specimen: bool, copy: int) -> Iterator[Line]:
         yield from self._centre(self.city.name, bold=True, size=2)
-        for line in (self.city.office, self.city.address):
+        for line in (self.city.office, self.city.address, *self.city.receipt.header):
             yield from self._centre(line)
         if specimen:
             yield from self._centre(self.catalogue.word("slip.specimen", language), bold=True, size=2)
@@ -112,7 +114,7 @@ class SlipPrinter(msgspec.Struct, frozen=True):
 
     def _legal_lines(self, body: ReceiptIssued, language: str) -> Iterator[Line]:
         """Say what the slip means, how, where and until when to claim, and that it is no claim by itself."""
-        explained = f"slip.explain.{body.slip}"
+        explained = f"slip.explain.{meaning(body)}"
         if self.catalogue.has(explained):
             yield from self._legal(explained, language)
         claimed = claims(body)
@@ -151,10 +153,15 @@ class SlipPrinter(msgspec.Struct, frozen=True):
                     "slip.note_line", language, count=total.minor, value=Money(int(value), body.currency)
                 )
                 amount = Money(total.minor * int(value), body.currency)
+            elif name == "held" and value:
+                service, _, number = value.partition("/")
+                called = self.catalogue.word(self.service_names.get(service, service), language)
+                label = self.catalogue.word("slip.held_for", language, service=called, number=number)
+                amount = Money(total.minor, body.currency)
             else:
                 label = self.catalogue.word(f"slip.total.{body.slip if name == 'note' else name}", language)
                 amount = Money(total.minor, body.currency)
-            bold = name in ("applied", "overpayment", "pending")
+            bold = name in ("applied", "overpayment", "held", "pending")
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)
 
     def _legal(self, message: str, language: str, **params: Parameter) -> Iterator[Line]:

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from kiosk.core.slips import City, SlipPrinter
+from kiosk.core.city import City
+from kiosk.core.slips import SlipPrinter
 from kiosk.errors import ReceiptError
 from kiosk.model.facts import Committed, Fact, ReceiptIssued, ReceiptLine, ReceiptTotal, Started
 from kiosk.model.slip import Cut, Pair, QrCode, Slip, Words
@@ -87,7 +88,7 @@ def test_a_copy_and_a_specimen_say_so() -> None:
 
 def test_legal_lines_are_repeated_in_the_official_language() -> None:
     printer = SlipPrinter(LONG, catalogue(), SERVICES)
-    english = catalogue().word("slip.claim.overpayment", "en", phone="555-0100", website=LONG.website, hours=LONG.hours)
+    english = catalogue().word("slip.claim.overpayment", "en", phone="555-0100", place=LONG.address)
     first = " ".join(english.split()[:4])
     assert first in printed(printer.lay_out(committed(language="es"), "x"))
     assert printed(printer.lay_out(committed(), "x")).count(first) == 1

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from kiosk.errors import TextError
+from kiosk.errors import MoneyError, TextError
 from kiosk.model.money import Money, minor_digits
 from kiosk.model.texts import Parameter, Text, text
 
@@ -51,6 +51,15 @@ class Language(msgspec.Struct, frozen=True):
     plural: Plural
     #: A plain text, or the forms of a text that counts.
     texts: dict[str, str | tuple[str, ...]]
+    #: ``ltr`` or ``rtl``.
+    direction: str = "ltr"
+
+    def isolated(self, piece: str) -> str:
+        """Enclose a number, an amount or a foreign word, so that right-to-left words around it cannot turn it.
+
+        First-strong isolate and its end (Unicode Standard Annex 9); nothing in a language that runs left to right.
+        """
+        return f"\u2068{piece}\u2069" if self.direction == "rtl" and piece else piece
 
 
 class Catalogue:
@@ -88,6 +97,10 @@ class Catalogue:
         """The tags of all loaded languages, in order."""
         return tuple(sorted(self._languages))
 
+    def direction(self, language: str) -> str:
+        """Tell which way a language runs: ``ltr`` or ``rtl``."""
+        return self._language(language).direction
+
     @property
     def missing(self) -> frozenset[tuple[str, str]]:
         """(language, id) of every text that was asked for and is not there, or lacked a parameter."""
@@ -124,7 +137,9 @@ class Catalogue:
             if name not in params:
                 self._report(spoken.tag, told.id)
                 return "…"
-            return self._parameter(name, params[name], spoken)
+            value = params[name]
+            filled = self._parameter(name, value, spoken)
+            return filled if isinstance(value, Money) else spoken.isolated(filled)
 
         return _FIELD.sub(fill, template)
 
@@ -136,8 +151,11 @@ class Catalogue:
         """Write an amount in the reader's manner: $1,240.50."""
         from babel.numbers import format_currency
 
+        spoken = self._language(language)
         value = Decimal(amount.minor).scaleb(-minor_digits(amount.currency))
-        return str(format_currency(value, amount.currency, locale=self._language(language).locale))
+        # Right to left, an amount is an island that reads as it does on the notes and on the paper bill.
+        pattern = "¤#,##0.00" if spoken.direction == "rtl" else None
+        return spoken.isolated(str(format_currency(value, amount.currency, locale=spoken.locale, format=pattern)))
 
     def note(self, amount: Money, language: str) -> str:
         """Write the value of a note, without the minor unit where it is zero: $20."""
@@ -146,8 +164,18 @@ class Catalogue:
         value = Decimal(amount.minor).scaleb(-minor_digits(amount.currency))
         if amount.minor % 10 ** minor_digits(amount.currency):
             return self.money(amount, language)
-        locale = self._language(language).locale
-        return str(format_currency(value, amount.currency, locale=locale, format="¤#,##0", currency_digits=False))
+        spoken = self._language(language)
+        told = format_currency(value, amount.currency, locale=spoken.locale, format="¤#,##0", currency_digits=False)
+        return spoken.isolated(str(told))
+
+    def notes(self, listed: str, language: str) -> str:
+        """Write a `note_list` in the reader's manner: $1, $5, $20.  Anything else is returned as it came."""
+        currency, *values = listed.split(" ")
+        try:
+            amounts = [Money(int(value), currency) for value in values]
+            return ", ".join(self.note(amount, language) for amount in amounts)
+        except (ValueError, MoneyError):
+            return listed
 
     def date(self, iso: str, language: str) -> str:
         """Write an ISO date in the reader's manner: March 9, 2026.  Anything else is returned as it came."""
@@ -200,6 +228,8 @@ class Catalogue:
             return str(format_decimal(value, locale=language.locale))
         if name.endswith("_date"):
             return self.date(value, language.tag)
+        if name.endswith("_notes"):
+            return self.notes(value, language.tag)
         # A parameter that is itself a word of ours (a state, an outcome) is translated: word.<parameter>.<value>.
         known = language.texts.get(f"word.{name}.{value}")
         return known if isinstance(known, str) else value
@@ -248,7 +278,7 @@ def _read(path: Path, tag: str, before: Language | None) -> Language:
         with path.open("rb") as file:
             catalog = read_po(file, abort_invalid=True)
         locale = str(catalog.locale or catalog.locale_identifier or tag)
-        Locale.parse(locale)
+        direction = str(Locale.parse(locale).text_direction)
         plural: Plural = c2py(catalog.plural_expr)
     except (PoFileError, UnknownLocaleError, UnicodeDecodeError, ValueError) as error:
         raise TextError(f"{path} is not a catalogue: {error}", hint="check it with msgfmt -c") from error
@@ -262,4 +292,4 @@ def _read(path: Path, tag: str, before: Language | None) -> Language:
                 texts[message.id[0]] = tuple(str(form) for form in forms)
         elif message.string:
             texts[str(message.id)] = str(message.string)
-    return Language(tag, locale, plural, texts)
+    return Language(tag, locale, plural, texts, direction)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import datetime as dt
 
 from kiosk.checkout.events import CartItem
+from kiosk.checkout.model import Settlement
 from kiosk.errors import PolicyError
-from kiosk.ledger.allocation import Split, allocate
+from kiosk.ledger.allocation import Split, allocate, in_fill_order
 from kiosk.ledger.chart import Chart
 from kiosk.ledger.entries import note_credited, note_disputed, note_suspended, settlement
 from kiosk.model.entry import Entry
-from kiosk.model.facts import Allocation, ReceiptLine
+from kiosk.model.facts import ReceiptLine
 from kiosk.model.invoice import Invoice, Quote
 from kiosk.model.money import Money
-from kiosk.model.texts import Text, text
-from kiosk.tariff.cash import CashRules, notes_allowed
+from kiosk.model.texts import Text, note_list, text
+from kiosk.tariff.cash import CashRules, notes_allowed, strictest_excess
 from kiosk.tariff.library import TariffLibrary
+from kiosk.tariff.services import Service
 
 
 class CityCounter:
@@ -49,15 +51,17 @@ class CityCounter:
         if refusal is not None:
             return refusal
         cap = self._rules((item,), item.quote.priced_on).session_cap_minor
-        if without_cart + item.quote.due_minor > cap and service.partial == "refused":
+        if without_cart + max(0, item.quote.due_minor - item.held_minor) > cap and service.partial == "refused":
             return text("notice.above_cash_cap", cap=Money(cap, self.currency))
         return None
 
     def _rules(self, items: tuple[CartItem, ...], on: dt.date) -> CashRules:
-        services = [
-            self.library.services[i.invoice.service] for i in items if i.invoice.service in self.library.services
-        ]
-        return self.library.cash_rules_on(self.currency, on).for_services(services)
+        return self.library.cash_rules_on(self.currency, on).for_services(self._services(items))
+
+    def _services(self, items: tuple[CartItem, ...]) -> list[Service]:
+        """The services of a cart, each once; one whose file is gone is left out."""
+        names = dict.fromkeys(item.invoice.service for item in items)
+        return [self.library.services[name] for name in names if name in self.library.services]
 
     def notes_allowed(
         self, items: tuple[CartItem, ...], known: tuple[Money, ...], inserted_minor: int, due_minor: int
@@ -77,9 +81,18 @@ class CityCounter:
         cap = rules.session_cap_minor
         return notes_allowed(rules, known, due_minor=cap, inserted_minor=0)
 
-    def excess_possible(self, items: tuple[CartItem, ...]) -> bool:
-        """Tell whether a note above what remains due can be kept at all."""
-        return bool(items) and self._rules(items, items[0].quote.priced_on).excess_at_most_minor > 0
+    def excess(self, items: tuple[CartItem, ...]) -> str:
+        """Tell what becomes of an excess: ``credit``, ``refund`` or ``refuse``, the strictest rule of the cart."""
+        if not items or not self._rules(items, items[0].quote.priced_on).excess_at_most_minor:
+            return "refuse"
+        return strictest_excess(self._services(items))
+
+    def fill_order(self, items: tuple[CartItem, ...]) -> tuple[CartItem, ...]:
+        """Return the cart in the order in which money fills it: by rank of service, then as the cash rules say."""
+        if not items:
+            return ()
+        order = self._rules(items, items[0].quote.priced_on).fill_order
+        return tuple(items[i] for i in in_fill_order([i.invoice for i in items], self.library.services, order))
 
     def credit_entry(self, value: Money) -> Entry:
         """Cash in the box against the session's unapplied tender."""
@@ -93,17 +106,19 @@ class CityCounter:
         """A claim that is neither cash nor nothing."""
         return note_disputed(self.chart, value)
 
-    def settle(
-        self, items: tuple[CartItem, ...], tender: Money
-    ) -> tuple[tuple[Allocation, ...], int, Entry, tuple[ReceiptLine, ...]]:
+    def settle(self, items: tuple[CartItem, ...], tender: Money) -> Settlement:
         """Spread the tender over the cart.
 
         An invoice whose service is no longer described (the configuration changed while a payment was open) takes
-        nothing: nobody knows its accounts any more, and the money stays the citizen's.
+        nothing: nobody knows its accounts any more, and the money stays the citizen's, what is held for it held.
+
+        An excess that a cart refuses and that came about all the same (a unit stacked a note that it was told to
+        return) is owed for a refund.
         """
-        quotes = [item.quote for item in items if item.quote.service in self.library.services]
-        if quotes:
-            split = allocate(tender.minor, quotes, self.library.services)
+        known = [item for item in items if item.quote.service in self.library.services]
+        if known:
+            held = {(item.quote.service, item.quote.number): item.held_minor for item in known}
+            split = allocate(tender.minor, [item.quote for item in known], self.library.services, held)
         else:
             split = Split(tender.currency, tender.minor, (), tender.minor)
         entry = settlement(self.chart, self.library.services, split)
@@ -114,16 +129,38 @@ class CityCounter:
             for share in split.shares
             for part in share.lines
         )
-        return split.allocations(), split.overpayment_minor, entry, lines
+        excess = "credit" if strictest_excess(self._services(items)) == "credit" else "refund"
+        return Settlement(
+            allocations=split.allocations(), overpayment_minor=split.overpayment_minor, entry=entry, lines=lines,
+            used=split.used, held=split.held, excess=excess if split.overpayment_minor else "",
+        )  # fmt: skip
 
-    def conditions(self, items: tuple[CartItem, ...]) -> tuple[Text, ...]:
-        """What has to be read before the first note: excess, shortage, appeal, the frozen price."""
-        services = [self.library.service(item.invoice.service) for item in items]
-        texts = [text("condition.no_change")]
-        texts.append(text("condition.excess_credit" if self.excess_possible(items) else "condition.excess_refused"))
-        whole = any(service.partial == "refused" for service in services)
-        texts.append(text("condition.shortage_owed" if whole else "condition.shortage_partial"))
+    def conditions(self, items: tuple[CartItem, ...], notes: tuple[Money, ...] = ()) -> tuple[Text, ...]:
+        """What has to be read before the first note: notes, excess, shortage, order, appeal, the frozen price."""
+        services = self._services(items)
+        texts = [text("condition.notes", accepted_notes=note_list(notes))] if notes else []
+        held = sum(min(item.held_minor, item.quote.due_minor) for item in items)
+        if held:
+            texts.append(text("condition.held_before", held=Money(held, self.currency)))
+        texts += [text("condition.no_change"), text(f"condition.excess_{self.excess(items)}")]
+        texts.append(text(f"condition.shortage_{_shortage(services)}"))
+        if len(items) > 1:
+            texts.append(self._order_condition(items, services))
         for service in services:
             texts += [condition for condition in service.conditions if condition not in texts]
         texts.append(text("condition.frozen"))
         return tuple(texts)
+
+    def _order_condition(self, items: tuple[CartItem, ...], services: list[Service]) -> Text:
+        """Tell in which order money fills several invoices, and with which it begins."""
+        ranked = len({service.rank for service in services}) > 1
+        order = "ranked" if ranked else self._rules(items, items[0].quote.priced_on).fill_order
+        return text(f"condition.fill_{order}", first=self.fill_order(items)[0].quote.number)
+
+
+def _shortage(services: list[Service]) -> str:
+    """What becomes of the money of somebody who stops early: counted, held, or the one or the other by invoice."""
+    rules = {service.partial for service in services}
+    if len(rules) > 1:
+        return "mixed"
+    return "held" if "refused" in rules else "partial"

@@ -1,4 +1,4 @@
-"""Rules for notes: escrow, intent, credit, return, dispute, suspense, settlement.
+"""Rules for notes: escrow, intent, credit, return, dispute, suspense.
 
 Invariants held here, each with a test that names it:
 
@@ -6,7 +6,9 @@ Invariants held here, each with a test that names it:
 * a note is credited at most once, whatever a driver reports twice;
 * a returned note is never credited to a session; if it turns up stacked all the same, it goes to suspense;
 * a note stacked with no session open is never the next citizen's credit;
-* with credit on the table every way out passes a settlement and a slip.
+* with credit on the table every way out passes a settlement and a slip;
+* an agreement to an excess is for the one note that was held when it was given: however that note ends, the next
+  one above what remains due is asked about anew.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ import msgspec
 
 from kiosk.checkout import intents
 from kiosk.checkout.effects import AcceptNotes, AnyEffect, Order, Record
-from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, Settle
+from kiosk.checkout.events import AcceptorChanged, DeadlinePassed
 from kiosk.checkout.model import Checkout, Context, Flight
 from kiosk.checkout.screen_rules import return_flight, wrap_up_flight
+from kiosk.checkout.settlement_rules import settle_now
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import (
     Outcome,
@@ -62,14 +65,16 @@ def escrowed_while_paying(model: Checkout, event: NoteEscrowed, ctx: Context) ->
     if not model.frozen or event.note in ctx.note_outcome:
         return escrowed_unwanted(model, event, ctx)
     model = change(model, flight=Flight(event.note, event.value, "escrow", session=model.session))
-    allowed = ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.due_minor)
+    allowed = ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.asked_minor)
     if model.wrap_up or event.value not in allowed:
         return return_flight(model, ctx)
     excess = event.value.minor - model.remaining_minor
     if excess > model.agreed_excess_minor:
-        if not ctx.counter.excess_possible(model.cart):
+        becomes = ctx.counter.excess(model.cart)
+        if becomes == "refuse":
             return return_flight(model, ctx)
-        return to(model, State.NOTE_HELD, ctx), [Order(event.note.device, HoldNote(event.note))]
+        asked = text(f"message.excess_{becomes}", excess=Money(excess, model.currency))
+        return to(model, State.NOTE_HELD, ctx, messages=(asked,)), [Order(event.note.device, HoldNote(event.note))]
     return stack(model, ctx)
 
 
@@ -154,7 +159,7 @@ def without_flight(model: Checkout, note: NoteId | None, ctx: Context, messages:
     """Forget the note in motion if it is this one, and let whoever waits for it go on."""
     if note is None or model.flight is None or model.flight.note != note:
         return model, []
-    return note_over(change(model, flight=None), ctx, messages)
+    return note_over(change(model, flight=None, agreed_excess_minor=0), ctx, messages)
 
 
 def in_front(model: Checkout, note: NoteId | None, ctx: Context, *, recovered: bool = False) -> bool:
@@ -241,15 +246,15 @@ def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
         return model, [Order(ctx.device, Confirm(event.token)), *more]
     mine = model.own_flight is not None and model.own_flight.note == event.note
     claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
-    slip = issued(
-        model, ctx, "disputed", ctx.next_seq, totals=note_value(event.value), currency=event.value.currency
-    )
+    slip = issued(model, ctx, "disputed", ctx.next_seq, totals=note_value(event.value), currency=event.value.currency)
     message = text("message.note_disputed")
-    if not mine or model.credited:
+    if not mine or model.settles:
         return kept_apart(model, ctx, slip, (claim,), event, message)
     closed = facts.SessionClosed("disputed")
     model, effects = with_slip(model, ctx, slip, session=model.session, before=(claim, closed))
-    model = to(model, State.RECEIPTING, ctx, flight=None, frozen=False, wrap_up="", messages=(message,))
+    model = to(
+        model, State.RECEIPTING, ctx, flight=None, frozen=False, agreed_excess_minor=0, wrap_up="", messages=(message,)
+    )
     return model, [AcceptNotes(), effects[0], Order(ctx.device, Confirm(event.token)), *effects[1:]]
 
 
@@ -326,53 +331,11 @@ def note_stuck(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
     return settle_now(model, ctx, "fault", pending)
 
 
-def settle(model: Checkout, event: Settle, ctx: Context) -> Outcome:
-    """Apply the tender: one balanced entry, one slip, one commit."""
-    if model.credited_minor == 0:
-        return close_unpaid(model, ctx, event.by)
-    return settle_now(model, ctx, event.by, None)
-
-
-def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -> Outcome:
-    """Commit settlement and slip together, then print."""
-    tender = model.credited_minor
-    totals = [facts.ReceiptTotal("due", model.due_minor), facts.ReceiptTotal("tender", tender)]
-    values = sorted({note.minor for note in model.credited})
-    totals += [facts.ReceiptTotal(f"note:{v}", sum(1 for n in model.credited if n.minor == v)) for v in values]
-    before: tuple[facts.AnyBody, ...]
-    lines: tuple[facts.ReceiptLine, ...] = ()
-    kind = "pending"
-    if tender:
-        allocations, over, entry, lines = ctx.counter.settle(model.cart, tender_of(model))
-        applied = tender - over
-        remaining = max(0, model.due_minor - applied)
-        outcome = "unapplied" if applied == 0 else "partial" if remaining else "paid"
-        before = (facts.Settled(tender, model.currency, allocations, over, entry, outcome, by),)
-        totals.append(facts.ReceiptTotal("applied", applied))
-        totals += [facts.ReceiptTotal("overpayment", over)] if over else []
-        totals += [facts.ReceiptTotal("remaining", remaining)] if remaining else []
-        kind = "receipt" if applied else "credit"
-    else:
-        before = (facts.SessionClosed(by),)
-    if pending is not None:
-        totals.append(facts.ReceiptTotal("pending", pending.value.minor))
-    slip = issued(model, ctx, kind, ctx.next_seq, lines=lines, totals=tuple(totals))
-    model, effects = with_slip(model, ctx, slip, session=model.session, before=before)
-    messages = (text("message.note_pending", value=pending.value),) if pending else ()
-    model = to(model, State.RECEIPTING, ctx, frozen=False, wrap_up="", messages=messages)
-    return model, [AcceptNotes(), *effects]
-
-
-def tender_of(model: Checkout) -> Money:
-    """Return the session's committed tender as one amount."""
-    return Money(model.credited_minor, model.currency)
-
-
 def resume_over(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
     """Nobody came back to an interrupted payment: settle what is committed, with a slip."""
     if model.own_flight is not None:
         return note_stuck(model, event, ctx)
-    if model.credited_minor:
+    if model.settles:
         return settling(model, ctx, "recovery")
     return close_unpaid(model, ctx, "recovery")
 
@@ -381,4 +344,4 @@ def finish_resuming(model: Checkout, event: intents.Finish | intents.Cancel, ctx
     """The person wants no more after an interruption: settle as soon as the open note is known."""
     if model.own_flight is not None:
         return change(model, wrap_up="citizen"), []
-    return settling(model, ctx, "citizen") if model.credited_minor else close_unpaid(model, ctx, "cancelled")
+    return settling(model, ctx, "citizen") if model.settles else close_unpaid(model, ctx, "cancelled")

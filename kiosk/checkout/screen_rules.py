@@ -107,20 +107,27 @@ def remove_invoice(model: Checkout, event: intents.RemoveInvoice, ctx: Context) 
 
 
 def pay(model: Checkout, event: intents.Pay, ctx: Context) -> Outcome:
-    """From the review to the conditions."""
-    return to(model, State.CONSENTING, ctx), []
+    """From the review to the conditions, with the cart in the order in which money will fill it."""
+    return to(model, State.CONSENTING, ctx, cart=ctx.counter.fill_order(model.cart)), []
 
 
 def accept_conditions(model: Checkout, event: intents.AcceptConditions, ctx: Context) -> Outcome:
-    """Freeze the price at this instant.  A price that moved since the review is shown again first."""
+    """Freeze the price at this instant.  A price that moved since the review is shown again first.
+
+    The fact names the invoices in the order in which money fills them: what the citizen agreed to stands, whatever
+    becomes of the city's rules while the payment is open.
+    """
     if model.out_of_service:
         return close_unpaid(model, ctx, "out_of_service")
-    priced = tuple(CartItem(i.invoice, ctx.counter.price(i.invoice, ctx.today)) for i in model.cart)
+    priced = ctx.counter.fill_order(
+        tuple(msgspec.structs.replace(i, quote=ctx.counter.price(i.invoice, ctx.today)) for i in model.cart)
+    )
     if due_of(priced) != model.due_minor:
         model = change(model, cart=priced)
         return to(model, State.REVIEWING, ctx, due_minor=due_of(priced), messages=(text("notice.price_changed"),)), []
     model = change(model, cart=priced, frozen=True)
-    frozen = facts.TenderFrozen(tuple(i.quote for i in priced), model.due_minor, model.currency, model.language)
+    held = tuple(facts.Held(i.quote.service, i.quote.number, i.held_minor) for i in priced if i.held_minor)
+    frozen = facts.TenderFrozen(tuple(i.quote for i in priced), model.due_minor, model.currency, model.language, held)
     model, effects = accepting(model, ctx)
     return model, [Record((frozen,), model.session), *effects]
 
@@ -134,7 +141,7 @@ def cancel_paying(model: Checkout, event: intents.Cancel, ctx: Context) -> Outco
     """Without credit the payment is undone; with credit the screen asks before it settles."""
     if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "citizen")
-    if not model.credited:
+    if not model.settles:
         return close_unpaid(model, ctx, "cancelled")
     return to(model, State.STOPPING, ctx), [AcceptNotes()]
 
@@ -165,7 +172,7 @@ def finish(model: Checkout, event: intents.Finish, ctx: Context) -> Outcome:
     """Stop here: settle what was credited, or close if nothing was."""
     if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "citizen")
-    return settling(model, ctx, "citizen") if model.credited else close_unpaid(model, ctx, "cancelled")
+    return settling(model, ctx, "citizen") if model.settles else close_unpaid(model, ctx, "cancelled")
 
 
 def keep_paying(model: Checkout, event: intents.KeepPaying | intents.MoreTime, ctx: Context) -> Outcome:
@@ -198,7 +205,7 @@ def time_out(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:
     """Nobody answered: settle what was credited, else close."""
     if model.own_flight is not None:
         return wrap_up_flight(model, ctx, "timeout")
-    if model.frozen and model.credited_minor:
+    if model.settles:
         return settling(model, ctx, "timeout")
     return close_unpaid(model, ctx, "timeout")
 

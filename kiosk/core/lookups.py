@@ -1,12 +1,16 @@
-"""From a label or a typed number to a priced invoice: tariff layouts, the local replica, this kiosk's own payments.
+"""From a label, a typed number or a plate to priced invoices: tariff layouts, the local replica, own payments.
 
-No network takes part.  Every problem has words for the citizen; the text of a refused scan goes nowhere.
+No network takes part.  Every problem has words for the citizen; the text of a refused scan goes nowhere, and that of
+a plate no further than its keyed hash.  Whoever types a plate may be a stranger: what it finds is told without
+place, time or reason, and what cannot be paid here only as a number (domain sheet §11).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Protocol
+
+import msgspec
 
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.effects import LookUp
@@ -15,7 +19,10 @@ from kiosk.core.books import Books
 from kiosk.errors import ReplicaError, TariffError
 from kiosk.model.invoice import Invoice
 from kiosk.model.texts import Text, text
+from kiosk.sync.plates import LONGEST, SHORTEST, normal_form
+from kiosk.tariff.discretion import discreet
 from kiosk.tariff.labels import LabelProblem
+from kiosk.tariff.services import DEFAULT_COUNTER
 
 #: Reasons of `LabelProblem` and the messages that tell them.
 PROBLEMS = {
@@ -31,11 +38,19 @@ PROBLEMS = {
 }
 
 
+#: States in which nothing is owed: a plate's invoices of these are as good as not there.
+_NOTHING_OPEN = ("paid", "void")
+
+
 class InvoiceSource(Protocol):
     """Where invoices are looked up: the local replica."""
 
     def find(self, service: str, number: str) -> Invoice | None:
         """Return one invoice."""
+        ...
+
+    def find_by_plate(self, plate: str) -> tuple[Invoice, ...] | None:
+        """Return the invoices of a plate over all services; None where nothing is known of any plate."""
         ...
 
     def as_of(self, service: str) -> str:
@@ -60,6 +75,8 @@ def look_up(
     effect: LookUp, counter: CityCounter, source: InvoiceSource | None, books: Books, today: dt.date
 ) -> tuple[LookedUp, str]:
     """Answer a `LookUp`; also tells, for the health page, what went wrong inside ("" for nothing)."""
+    if effect.plate:
+        return _look_up_plate(effect.text, counter, source, books, today)
     library = counter.library
     read = library.read_typed(effect.text) if effect.typed else library.read_label(effect.text, effect.symbology)
     if isinstance(read, LabelProblem):
@@ -71,10 +88,19 @@ def look_up(
     except ReplicaError as error:
         return _problem(text("notice.data_missing")), str(error)
     if found is None:
-        return _problem(text("notice.not_found", as_of_date=source.as_of(read.service)[:10])), ""
+        return _problem(_not_found(source, (read.service,))), ""
+    item, fault = _item(found, counter, source, books, today)
+    return (_problem(item) if isinstance(item, Text) else LookedUp(item)), fault
+
+
+def _item(
+    found: Invoice, counter: CityCounter, source: InvoiceSource, books: Books, today: dt.date
+) -> tuple[CartItem | Text, str]:
+    """Return an invoice with its price of today, or why it has none, and what went wrong inside."""
+    library = counter.library
     refusal = library.service(found.service).offline_refusal(source.age_s(found.service))
     if refusal is not None:
-        return _problem(refusal), ""
+        return refusal, ""
     own = books.paid_since(found.service, found.number, found.posted_through)
     settled = books.settled_on(found.service, found.number, found.posted_through)
     try:
@@ -82,10 +108,52 @@ def look_up(
             found, today, own_paid_minor=own, settled_on=dt.date.fromisoformat(settled) if settled else None
         )
     except TariffError as error:
-        return _problem(text("notice.no_price")), str(error)
-    if own:
-        found = _with_paid(found, own)
-    return LookedUp(CartItem(found, quote)), ""
+        return text("notice.no_price"), str(error)
+    held = books.held.get(f"{found.service}/{found.number}", 0)
+    return CartItem(_with_paid(found, own) if own else found, quote, held_minor=held), ""
+
+
+def _look_up_plate(
+    typed: str, counter: CityCounter, source: InvoiceSource | None, books: Books, today: dt.date
+) -> tuple[LookedUp, str]:
+    """Find everything that is open for a plate; what cannot be paid here is counted and not named."""
+    plate = normal_form(typed)
+    if not SHORTEST <= len(plate) <= LONGEST:
+        return _problem(text("notice.plate_form", shortest=SHORTEST, longest=LONGEST)), ""
+    if source is None:
+        return _problem(text("notice.data_missing")), ""
+    try:
+        found = source.find_by_plate(plate)
+    except ReplicaError as error:
+        return _problem(text("notice.data_missing")), str(error)
+    if found is None:
+        return _problem(text("notice.plate_unknown_here", counter=DEFAULT_COUNTER)), ""
+    items: list[CartItem] = []
+    refused, faults = 0, []
+    for invoice in sorted(found, key=lambda each: (each.issued, each.service, each.number)):
+        if invoice.state in _NOTHING_OPEN or invoice.service not in counter.library.services:
+            continue
+        item, fault = _item(invoice, counter, source, books, today)
+        faults += [fault] if fault else []
+        if isinstance(item, CartItem) and item.quote.due_minor == 0:
+            continue
+        if isinstance(item, Text) or counter.payable(item, 0) is not None:
+            refused += 1
+        else:
+            items.append(msgspec.structs.replace(item, quote=discreet(item.quote), by_plate=True))
+    told = text("notice.plate_refused", count=refused, counter=DEFAULT_COUNTER) if refused else None
+    if items:
+        return LookedUp(items[0], told, tuple(items[1:])), "; ".join(faults[:3])
+    return _problem(told or _not_found(source, tuple(counter.library.services))), "; ".join(faults[:3])
+
+
+def _not_found(source: InvoiceSource, services: tuple[str, ...]) -> Text:
+    """Say that there is nothing, how old the data are that say so, and where a person can be asked."""
+    ages = [(age, service) for service in services if (age := source.age_s(service)) is not None]
+    if not ages:
+        return text("notice.data_missing")
+    age, oldest = max(ages)
+    return text("notice.not_found", as_of_date=source.as_of(oldest)[:10], count=age // 3600, counter=DEFAULT_COUNTER)
 
 
 def _with_paid(invoice: Invoice, own_minor: int) -> Invoice:

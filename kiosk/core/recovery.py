@@ -51,11 +51,12 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
         if slip.printing == "printing":
             body = facts.PrintEnded(number, job_name(ctx, number, slip.copy), slip.copy, "unknown", "power cut")
             commits.append(((body,), ""))
-    if session is not None and not session.credited and (flight is None or not flight.ours):
+    again = resumed(session, model, ctx, flight) if session is not None else None
+    if session is not None and again is not None and not again.settles and again.own_flight is None:
         commits.append(((facts.SessionClosed("interrupted"),), session.session))
-        session = None
-    if session is not None:
-        model = resumed(session, model, ctx, flight)
+        again = None
+    if again is not None:
+        model = again
     else:
         model = msgspec.structs.replace(model, flight=flight)
     return unprinted_slips(books, model, ctx, wall_ns, commits)
@@ -63,13 +64,18 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
 
 def resumed(session: OpenSession, model: Checkout, ctx: Context, flight: Flight | None) -> Checkout:
     """Offer the interrupted payment again to the person in front; one that is paid in full is settled at once."""
-    paid = sum(value.minor for value in session.credited) >= session.due_minor
-    state = State.SETTLING if paid and (flight is None or not flight.ours) else State.RESUMING
-    return to(
-        model, state, ctx, session=session.session, language=session.language, frozen=True,
-        cart=tuple(CartItem(stub(quote), quote) for quote in session.quotes), due_minor=session.due_minor,
-        credited=tuple(session.credited), flight=flight, messages=(text("message.interrupted"),),
+    held = {(each.service, each.number): each.minor for each in session.held}
+    cart = tuple(
+        CartItem(stub(quote), quote, held_minor=held.get((quote.service, quote.number), 0)) for quote in session.quotes
+    )
+    model = to(
+        model, State.RESUMING, ctx, session=session.session, language=session.language, frozen=True, cart=cart,
+        due_minor=session.due_minor, credited=tuple(session.credited), flight=flight,
+        messages=(text("message.interrupted"),),
     )  # fmt: skip
+    if model.remaining_minor == 0 and model.own_flight is None:
+        return to(model, State.SETTLING, ctx, messages=model.messages)
+    return model
 
 
 def stub(quote: Quote) -> Invoice:

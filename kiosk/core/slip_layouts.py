@@ -75,10 +75,21 @@ def layout_of(body: ReceiptIssued) -> Layout:
 
 
 def claims(body: ReceiptIssued) -> tuple[str, ...]:
-    """Return the names of what can be claimed with a slip, each once: ``credit``, ``overpayment``, ``pending`` …"""
-    named = [body.slip] if body.slip in ("credit", "pending", "disputed", "suspense") else []
-    named += [total.name for total in body.totals if total.name in ("overpayment", "pending", "held")]
-    return tuple(dict.fromkeys(named))
+    """Return the names of what can be claimed with a slip, each once: ``credit``, ``overpayment``, ``pending`` …
+
+    An overpayment that is refunded by mail is told apart: ``overpayment_refund``.
+    """
+    named = [meaning(body)] if body.slip in ("credit", "pending", "disputed", "suspense") else []
+    refund = any((each.name, each.value) == ("excess", "refund") for each in body.particulars)
+    over = "overpayment_refund" if refund else "overpayment"
+    told = [total.name for total in body.totals if total.name in ("overpayment", "pending", "held")]
+    return tuple(dict.fromkeys([*named, *(over if name == "overpayment" else name for name in told)]))
+
+
+def meaning(body: ReceiptIssued) -> str:
+    """Return what a slip explains: its kind, but ``held`` where money was taken and all of it waits for its bill."""
+    names = {total.name for total in body.totals}
+    return "held" if body.slip == "credit" and "held" in names and "overpayment" not in names else body.slip
 
 
 def ruler(columns: int) -> tuple[str, str]:

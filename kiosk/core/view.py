@@ -64,6 +64,7 @@ def snapshot(kernel: Kernel, *, version: int, boot: str) -> Snapshot:
         time_unsure=parts.clock.unsure,
         operator=operator_view(kernel),
         opening_hours=city.hours,
+        held=Money(model.held_minor, currency) if model.held_minor else None,
     )
 
 
@@ -73,12 +74,12 @@ def _notes(kernel: Kernel) -> tuple[Money, ...]:
     if model.frozen:
         return wanted_notes(model, kernel.context())
     if model.cart and parts.board.acceptor_ready:
-        return parts.counter.notes_allowed(model.cart, parts.board.known_notes, 0, model.due_minor)
+        return parts.counter.notes_allowed(model.cart, parts.board.known_notes, 0, model.asked_minor)
     return parts.counter.notes_ever(parts.board.known_notes, parts.clock.today())
 
 
 def _conditions(kernel: Kernel, no_paper: bool) -> tuple[Text, ...]:
-    texts = kernel.parts.counter.conditions(kernel.model.cart)
+    texts = kernel.parts.counter.conditions(kernel.model.cart, _notes(kernel))
     return (text("condition.no_paper"), *texts) if no_paper else texts
 
 

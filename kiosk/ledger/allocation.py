@@ -1,9 +1,16 @@
 """How tender fills what is owed.
 
-Invoices are filled in cart order; within an invoice the components in the order that its service declares.
-What was paid before has filled the first of them.  An invoice never gets more than its balance (domain sheet
-§9, invariant 9); one whose service refuses partial payment gets all or nothing.  What no invoice takes is
-owed to the citizen.
+Invoices are filled in the order in which they are handed over (`in_fill_order` puts a cart into the order that
+the city declares); within an invoice the components in the order that its service declares.  What was paid
+before has filled the first of them.  An invoice never gets more than its balance (domain sheet §9, invariant 9).
+
+One whose service refuses partial payment gets all or nothing.  What is left after filling the others is then
+*held* for it, up to what it lacks, and for further such invoices in the same order; money held for an invoice
+counts as tender for that invoice alone.  Only what then is left is an overpayment, owed to the citizen.  So
+
+    used + tender = applied + overpayment + held
+
+where *used* is what was held before for the invoices of the cart, and *held* what is held for them afterwards.
 
 Declare the components that grow (late fees) after those that do not: then what an earlier part payment filled
 is still filled by it today, and several part payments post exactly as one whole payment would.
@@ -11,13 +18,14 @@ is still filled by it today, and several part payments post exactly as one whole
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from kiosk.errors import LedgerError
-from kiosk.model.facts import Allocation
-from kiosk.model.invoice import Quote, QuoteLine
+from kiosk.model.facts import Allocation, Held
+from kiosk.model.invoice import Invoice, Quote, QuoteLine
 from kiosk.tariff.services import Service
 
 
@@ -44,12 +52,26 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Split(msgspec.Struct, frozen=True):
-    """A tender, fully explained: applied + overpayment = tender."""
+    """A tender, fully explained: used + tender = applied + overpayment + held."""
 
     currency: str
     tender_minor: int
     shares: tuple[Share, ...]
     overpayment_minor: int
+    #: What was held for invoices of this cart before …
+    used: tuple[Held, ...] = ()
+    #: … and what is held for them from now on.
+    held: tuple[Held, ...] = ()
+
+    @property
+    def used_minor(self) -> int:
+        """What was held before and is explained by this split."""
+        return sum(each.minor for each in self.used)
+
+    @property
+    def held_minor(self) -> int:
+        """What is held from now on."""
+        return sum(each.minor for each in self.held)
 
     @property
     def applied_minor(self) -> int:
@@ -72,27 +94,66 @@ class Split(msgspec.Struct, frozen=True):
         )
 
 
-def allocate(tender_minor: int, quotes: Sequence[Quote], services: Mapping[str, Service]) -> Split:
-    """Divide a tender among the quotes of a cart.
+def allocate(
+    tender_minor: int,
+    quotes: Sequence[Quote],
+    services: Mapping[str, Service],
+    held: Mapping[tuple[str, str], int] | None = None,
+) -> Split:
+    """Divide a tender among the quotes of a cart; `held` is what is held for some of them, by (service, number).
 
     Raises:
         LedgerError: a negative tender, an empty cart, two currencies, an invoice twice, or a negative line.
     """
-    _check(tender_minor, quotes)
-    left = tender_minor
-    shares = []
+    before = {name: minor for name, minor in (held or {}).items() if minor}
+    _check(tender_minor, quotes, before)
+    left, surplus = tender_minor, 0
+    shares: list[Share] = []
+    waiting: dict[tuple[str, str], int] = {}
     for quote in quotes:
         service = services.get(quote.service)
         if service is None:
             raise LedgerError(f"service {quote.service!r} is not loaded", hint="add its file to config/services")
-        enough = left >= quote.due_minor
-        given = min(left, quote.due_minor) if enough or service.partial == "allowed" else 0
-        shares.append(_share(quote, service, given))
-        left -= given
-    return Split(quotes[0].currency, tender_minor, tuple(shares), left)
+        name = (quote.service, quote.number)
+        kept = before.get(name, 0)
+        own = min(kept, quote.due_minor)
+        lacking = quote.due_minor - own
+        if left >= lacking or service.partial == "allowed":
+            fresh = min(left, lacking)
+            shares.append(_share(quote, service, own + fresh))
+            left -= fresh
+            surplus += kept - own
+        else:
+            shares.append(_share(quote, service, 0))
+            waiting[name] = lacking
+    afterwards = {}
+    for name, lacking in waiting.items():
+        fresh = min(left, lacking)
+        left -= fresh
+        afterwards[name] = before.get(name, 0) + fresh
+    return Split(quotes[0].currency, tender_minor, tuple(shares), left + surplus, _listed(before), _listed(afterwards))
 
 
-def _check(tender_minor: int, quotes: Sequence[Quote]) -> None:
+def _listed(held: Mapping[tuple[str, str], int]) -> tuple[Held, ...]:
+    return tuple(Held(service, number, minor) for (service, number), minor in held.items() if minor)
+
+
+def in_fill_order(invoices: Sequence[Invoice], services: Mapping[str, Service], fill_order: str) -> list[int]:
+    """Return the places of a cart's invoices in the order in which money fills them.
+
+    A lower `rank` of the service goes first; within a rank the cart's own order (``scanned``) or the issue date
+    (``oldest_first``, the cart's order on one day).
+    """
+
+    def key(place: int) -> tuple[int, dt.date]:
+        invoice = invoices[place]
+        service = services.get(invoice.service)
+        return (service.rank if service else 0, invoice.issued if fill_order == "oldest_first" else dt.date.min)
+
+    return sorted(range(len(invoices)), key=key)
+
+
+def _check(tender_minor: int, quotes: Sequence[Quote], held: Mapping[tuple[str, str], int]) -> None:
     if tender_minor < 0:
         raise LedgerError(
             f"a tender of {tender_minor} minor units is below zero", hint="tender is what was handed over"
@@ -103,6 +164,12 @@ def _check(tender_minor: int, quotes: Sequence[Quote]) -> None:
         raise LedgerError("a cart holds two currencies", hint="one session takes one currency")
     if len({(quote.service, quote.number) for quote in quotes}) < len(quotes):
         raise LedgerError("a cart holds one invoice twice", hint="an invoice can be in a cart once")
+    strangers = held.keys() - {(quote.service, quote.number) for quote in quotes}
+    if strangers or any(minor < 0 for minor in held.values()):
+        raise LedgerError(
+            f"money below zero, or held for an invoice that is not in the cart: {sorted(strangers)}",
+            hint="held tender serves the invoice that it is held for",
+        )
     if any(line.minor < 0 for quote in quotes for line in quote.lines):
         raise LedgerError("a line of a quote is below zero", hint="an adjustment changes the invoice, not its price")
 

@@ -1,8 +1,9 @@
 """Balanced entries: what each fact that moves money posts.
 
 A note that reaches its credit point is cash in the box against unapplied tender, a liability: until it is
-settled, the money is the citizen's.  Settling moves it to the accounts of what was paid, and the rest to
-overpayments.  A note stacked outside a session is cash against suspense.
+settled, the money is the citizen's.  Settling moves it to the accounts of what was paid, what is held for an
+invoice that takes no part payment to held tender, and the rest to overpayments.  A note stacked outside a
+session is cash against suspense.
 
 A *disputed* note may be in the box or back in the citizen's pocket.  Booking it as cash would promise the
 counting room money that may not be there, leaving it out would hide a claim: so it stands apart, as a
@@ -67,21 +68,24 @@ def note_disputed(chart: Chart, value: Money) -> Entry:
 
 
 def settlement(chart: Chart, services: Mapping[str, Service], split: Split) -> Entry:
-    """Post a tender to what it pays and the rest to overpayments, one posting for each account.
+    """Post a tender and what was held to what they pay, the rest to held tender and overpayments.
+
+    One posting for each account, net: money that was held and still is moves nothing.
 
     Raises:
-        LedgerError: there is no tender, or an account is unknown.
+        LedgerError: there is no tender and nothing held pays, or an account is unknown.
     """
-    if split.tender_minor <= 0:
+    if split.tender_minor <= 0 and not (split.used_minor and split.applied_minor):
         raise LedgerError("a settlement without tender posts nothing", hint="close the session without settling")
-    sums: dict[str, int] = {chart.roles.unapplied_tender: split.tender_minor}
+    roles = chart.roles
+    sums: dict[str, int] = {roles.unapplied_tender: split.tender_minor}
+    sums[roles.held_tender] = split.used_minor - split.held_minor
     for share in split.shares:
         accounts = services[share.service].accounts
         for part in share.lines:
             code = accounts[part.line.component]
             sums[code] = sums.get(code, 0) - part.minor
-    if split.overpayment_minor:
-        sums[chart.roles.overpayment] = sums.get(chart.roles.overpayment, 0) - split.overpayment_minor
+    sums[roles.overpayment] = sums.get(roles.overpayment, 0) - split.overpayment_minor
     return check(Entry(split.currency, _across_funds(chart, sums), "settlement"), chart)
 
 

@@ -1,13 +1,15 @@
 """Which notes may be fed at this moment: the cash rules as dated data (domain sheet §4, "Cash at kiosk").
 
 No change is given.  A note above what remains due is taken only with the citizen's consent to the excess, a
-large note only when at least that much is due, and one session never takes more than its cap.
+large note only when at least that much is due, and one session never takes more than its cap.  What becomes of an
+excess is each service's `over`; a cart follows its strictest service.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -33,6 +35,9 @@ class CashRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     session_cap_minor: int
     #: Most excess that a citizen may agree to in one session; 0: none at all.
     excess_at_most_minor: int = 0
+    #: In which order the money of one session fills several invoices, within equal ranks of their services: as they
+    #: were ``scanned``, or the ``oldest_first`` by issue date.
+    fill_order: Literal["scanned", "oldest_first"] = "scanned"
     #: Largest note taken at all; None: no further limit than `accepted_minor`.
     largest_note_minor: int | None = None
 
@@ -49,6 +54,15 @@ class CashRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 excess_at_most_minor=0 if service.over == "refuse" else strict.excess_at_most_minor,
             )
         return strict
+
+
+#: What may become of an excess, the laxest first.
+EXCESS = ("credit", "refund", "refuse")
+
+
+def strictest_excess(services: Iterable[Service]) -> str:
+    """Return what becomes of an excess over a cart of these services: its strictest rule; ``credit`` for none."""
+    return max((service.over for service in services), key=EXCESS.index, default="credit")
 
 
 def check_cash(rules: CashRules, file: str) -> None:

@@ -143,6 +143,10 @@ class CashOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_cap_minor: int | None = None
 
 
+#: The counter to go to where a service names no other.
+DEFAULT_COUNTER = "default"
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of invoice and everything the counter must know about it."""
 
@@ -162,9 +166,15 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Every component, in the order in which money fills them.
     order: tuple[str, ...]
     partial: Literal["allowed", "refused"] = "allowed"
-    over: Literal["credit", "refuse"] = "credit"
+    #: What becomes of money above the amount due.  ``change`` is known and refused: nothing here gives any.
+    over: Literal["credit", "refund", "refuse", "change"] = "credit"
+    #: In a cart of several services a lower rank is filled first.
+    rank: int = 0
     #: States in which it can be paid at this counter.
     states: tuple[str, ...] = ("open",)
+    #: Where to go with an invoice that cannot be paid here, by state, and ``default`` for every other case: the text
+    #: ``word.counter.NAME`` of the city tells place, hours and phone.
+    counters: dict[str, str] = {}
     #: Whether it may be taken while the hub cannot be reached.
     offline: bool = True
     #: Oldest reference data to take money by, hours; 0 for any age.
@@ -177,7 +187,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Return why this invoice cannot be paid here whatever its amount, or None."""
         if invoice.state in self.states:
             return None
-        return text(f"refused.state.{invoice.state}", number=invoice.number)
+        return text(f"refused.state.{invoice.state}", number=invoice.number, counter=self.counter_for(invoice.state))
+
+    def counter_for(self, state: str = "") -> str:
+        """Return the name of the staffed counter for an invoice of this state."""
+        return self.counters.get(state) or self.counters.get(DEFAULT_COUNTER, DEFAULT_COUNTER)
 
     def offline_refusal(self, age_s: int | None, *, online: bool = False) -> Text | None:
         """Return why the local data may not be taken money by, or None.
@@ -187,9 +201,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if online:
             return None
         if not self.offline or age_s is None:
-            return text("refused.offline")
+            return text("refused.offline", counter=self.counter_for())
         if self.offline_hours and age_s > self.offline_hours * 3600:
-            return text("refused.data_too_old", hours=self.offline_hours)
+            return text("refused.data_too_old", hours=self.offline_hours, counter=self.counter_for())
         return None
 
     @property
@@ -215,11 +229,18 @@ def _faults(service: Service) -> list[str]:
     faults = []
     if not is_id(service.id):
         faults.append(f"id {service.id!r} is not lower-case letters, digits and underscores")
+    if service.over == "change":
+        faults.append("over: `change` needs a dispenser, and no dispenser driver is installed; "
+                      "say `credit`, `refund` or `refuse`")  # fmt: skip
     if not service.policies:
         faults.append("policies: at least one policy must price this service")
     if sorted(service.order) != sorted(service.accounts) or len(set(service.order)) != len(service.order):
         faults.append("order: must name each component of [accounts] exactly once")
     faults += [f"states: {state!r} is not a state of an invoice" for state in service.states if state not in STATES]
+    faults += [f"counters: {state!r} is neither a state of an invoice nor `{DEFAULT_COUNTER}`"
+               for state in service.counters if state not in (*STATES, DEFAULT_COUNTER)]  # fmt: skip
+    faults += [f"counters: {name!r} is not lower-case letters, digits and underscores"
+               for name in service.counters.values() if not is_id(name)]  # fmt: skip
     rule = service.number
     if not 1 <= rule.length <= 64:
         faults.append("number.length: must be 1 to 64")

@@ -26,7 +26,7 @@ from kiosk.checkout.events import (
     ServiceLost,
     ServiceRestored,
 )
-from kiosk.checkout.model import Checkout, Context, Dispute, Flight
+from kiosk.checkout.model import Checkout, Context, Dispute, Flight, Settlement
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.checkout.states import WITHOUT_DEADLINE, State
 from kiosk.checkout.table import step
@@ -74,8 +74,11 @@ class FakeCounter:
     ) -> tuple[Money, ...]:
         return known if inserted_minor < due_minor else ()
 
-    def excess_possible(self, items: tuple[CartItem, ...]) -> bool:
-        return True
+    def excess(self, items: tuple[CartItem, ...]) -> str:
+        return "credit"
+
+    def fill_order(self, items: tuple[CartItem, ...]) -> tuple[CartItem, ...]:
+        return items
 
     def credit_entry(self, value: Money) -> Entry:
         return entry(value.minor, "box", "unapplied")
@@ -86,13 +89,16 @@ class FakeCounter:
     def dispute_entry(self, value: Money) -> Entry:
         return entry(value.minor, "disputed", "claims")
 
-    def settle(
-        self, items: tuple[CartItem, ...], tender: Money
-    ) -> tuple[tuple[facts.Allocation, ...], int, Entry, tuple[facts.ReceiptLine, ...]]:
+    def settle(self, items: tuple[CartItem, ...], tender: Money) -> Settlement:
         due = sum(each.quote.due_minor for each in items)
-        applied = min(due, tender.minor)
+        used = tuple(facts.Held("s", each.invoice.number, each.held_minor) for each in items if each.held_minor)
+        whole = tender.minor + sum(each.minor for each in used)
+        applied = min(due, whole)
         share = facts.Allocation("s", "1", applied, due - applied, "full" if applied == due else "partial")
-        return (share,), tender.minor - applied, entry(tender.minor, "unapplied", "fines"), ()
+        return Settlement(
+            allocations=(share,), overpayment_minor=whole - applied, entry=entry(whole, "unapplied", "fines"),
+            used=used, excess="credit" if whole > applied else "",
+        )  # fmt: skip
 
 
 class World(msgspec.Struct, frozen=True):

@@ -135,15 +135,18 @@ PICTURES: dict[str, Snapshot] = {
     "consenting": _with(
         screen="consenting",
         **_CART,
-        conditions=tuple(
-            text(one)
-            for one in (
-                "condition.notes",
-                "condition.no_change",
-                "condition.excess_credit",
-                "condition.shortage_partial",
-                "condition.pay_blocks_appeal",
-            )
+        conditions=(
+            text("condition.notes", accepted_notes="USD 100 500 1000 2000"),
+            *(
+                text(one)
+                for one in (
+                    "condition.no_change",
+                    "condition.excess_credit",
+                    "condition.shortage_partial",
+                    "condition.pay_blocks_appeal",
+                    "condition.frozen",
+                )
+            ),
         ),
         no_paper=True,
         allowed=("accept_conditions", "back", "cancel", "language"),

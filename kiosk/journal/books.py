@@ -9,11 +9,15 @@ from kiosk.errors import KioskError
 from kiosk.journal.findings import Finding
 from kiosk.model.entry import Entry
 from kiosk.model.facts import (
+    AnyBody,
+    BoxExchanged,
+    DayClosed,
     Fact,
     NoteCredited,
     NoteDisputed,
     NoteReturned,
     NoteSuspended,
+    OperatorActed,
     ReceiptIssued,
     ReturnIntended,
     Reversed,
@@ -32,7 +36,13 @@ _ABOUT: dict[str, tuple[type, ...]] = {
     "suspense": (NoteSuspended,),
     # A note that is still on its way when the session ends without any credit.
     "pending": (SessionClosed,),
+    "box_exchange": (BoxExchanged,),
+    "z": (DayClosed,),
+    "x": (OperatorActed,),
+    "test": (OperatorActed,),
 }
+#: Slip kind and the act that it may be about.
+_ACTS = {"x": "report_x", "test": "test_print"}
 
 Place = tuple[int, int]
 
@@ -53,7 +63,7 @@ class Books:
         self._returned: set[NoteId] = set()
         self._tender: dict[str, Counter[str]] = {}
         self._numbers: tuple[int, set[int]] = (0, set())
-        self._told: dict[Place, Settled | NoteDisputed | NoteSuspended | SessionClosed] = {}
+        self._told: dict[Place, AnyBody] = {}
         self._unreceipted: dict[Place, Settled] = {}
 
     def step(self, fact: Fact) -> None:
@@ -82,6 +92,8 @@ class Books:
                 self._told[fact.epoch, fact.seq] = body
                 if any((left := self._tender.get(fact.stamp.session, Counter())).values()):
                     self._found("settlement_missing", fact, f"session closed with {dict(left)} of tender not settled")
+            case BoxExchanged() | DayClosed() | OperatorActed():
+                self._told[fact.epoch, fact.seq] = body
             case ReceiptIssued():
                 self._receipt(fact, body)
             case Reversed():
@@ -204,7 +216,9 @@ class Books:
             self._found("receipt_number_gap", fact, f"number {body.number} where {len(seen) + 1} comes next")
         seen.add(body.number)
         about = self._told.get((fact.epoch, body.about_seq))
-        if not isinstance(about, _ABOUT.get(body.slip, ())):
+        act = _ACTS.get(body.slip, "")
+        fits = isinstance(about, _ABOUT.get(body.slip, ()))
+        if not fits or (isinstance(about, OperatorActed) and about.act != act):
             self._found(
                 "receipt_differs", fact, f"{body.slip!r} slip about fact {body.about_seq}, which is no such thing"
             )

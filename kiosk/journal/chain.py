@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection
 
 from kiosk.errors import JournalError
@@ -26,6 +27,8 @@ class ChainWalk:
         self._previous: Row | None = None
         self._identity: tuple[str, str] | None = None
         self._stamp: Stamp | None = None
+        #: Last business date of a fact that was not late.
+        self._date: dt.date | None = None
         #: Whether the fact before ended a doubt about the clock.
         self._believed = False
 
@@ -81,9 +84,11 @@ class ChainWalk:
         if self._identity is None:
             self._identity = (fact.kiosk, fact.realm)
         elif self._identity != (fact.kiosk, fact.realm):
-            self._found(
-                "identity_changed", row, f"{fact.kiosk} ({fact.realm}) in a journal of {' '.join(self._identity)}"
-            )
+            kiosk, realm = self._identity
+            if fact.kiosk != kiosk:
+                self._found("identity_changed", row, f"{fact.kiosk} in a journal of {kiosk}")
+            if fact.realm != realm:
+                self._found("realm_changed", row, f"{fact.realm} in a journal of {realm}")
 
     def _epoch(self, row: Row, fact: Fact | None) -> None:
         """Take over the key at the start of an epoch."""
@@ -126,6 +131,10 @@ class ChainWalk:
         # The trusted time may have been ahead of the clock that is believed from here on.
         believed, self._believed = self._believed, isinstance(fact.body, ClockTrusted)
         self._stamp = now
+        date = self._date
+        if now.late is None:
+            # A late fact keeps the date of its tender, which lies before the present one.
+            self._date = now.business_date
         if was is None:
             return
         jumped, fell = isinstance(fact.body, ClockJumped), was.at.wall_ns - now.at.wall_ns
@@ -137,6 +146,6 @@ class ChainWalk:
             if fell >= WALL_FALL_NS and not jumped:
                 told = f"wall clock fell by {fell // 1_000_000} ms and no ClockJumped tells of it"
                 self._found("wall_clock_fell", row, told, "warning")
-        if now.business_date < was.business_date:
-            told = f"{now.business_date} after {was.business_date}"
+        if now.late is None and date is not None and now.business_date < date:
+            told = f"{now.business_date} after {date}"
             self._found("business_date_fell", row, told, "warning" if fell > 0 or believed else "error")

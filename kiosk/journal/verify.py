@@ -13,10 +13,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import msgspec
 
 from kiosk.errors import KioskError
+from kiosk.journal.actors import ActorBook
 from kiosk.journal.books import Books
+from kiosk.journal.boxes import BoxBook
 from kiosk.journal.chain import ChainWalk
+from kiosk.journal.commits import Commits, Report
+from kiosk.journal.counts import CountBook
+from kiosk.journal.days import DayBook
 from kiosk.journal.encoding import Row
 from kiosk.journal.findings import Finding
+from kiosk.journal.numbers import NumberBook
 from kiosk.journal.reader import Reader
 from kiosk.model.entry import Entry
 
@@ -61,6 +67,8 @@ class Examination(msgspec.Struct, frozen=True):
     epoch: int
     seq: int
     head: str
+    #: ``live``, ``training`` or ``demo``, as the first fact says; outside live everything is a specimen.
+    realm: str = ""
 
     @property
     def sound(self) -> bool:
@@ -111,9 +119,9 @@ def examine(
 
     for fault in reader.page_faults():
         report(Finding("page_damaged", "error", 0, 0, fault[:300]))
-    walk, books = ChainWalk(report, published_keys), Books(report, check_entry)
+    walk, books, commits = ChainWalk(report, published_keys), Books(report, check_entry), commit_books(report)
     outside = {(witness.epoch, witness.seq): witness for witness in witnesses}
-    count = 0
+    count, realm = 0, ""
     try:
         for name in reader.missing_guards():
             report(Finding("guard_missing", "error", 0, 0, f"trigger {name} is not what this version made"))
@@ -121,6 +129,8 @@ def examine(
             fact = walk.step(row)
             if fact is not None:
                 books.step(fact)
+                realm = realm or fact.realm
+            commits.step(row, fact)
             _compare(outside.pop((row.epoch, row.seq), None), row, report)
             count += 1
             if progress is not None and count % 1_000 == 0:
@@ -131,6 +141,7 @@ def examine(
     if last is None:
         report(Finding("empty", "error", 0, 0, "not even a genesis: the journal was emptied or never finished"))
     books.end()
+    commits.end()
     for witness in outside.values():
         told = f"fact {witness.epoch}/{witness.seq} existed and is not in this journal: its end was cut off"
         report(Finding("witness_differs", "error", witness.epoch, witness.seq, told))
@@ -145,7 +156,14 @@ def examine(
         epoch=last.epoch if last else 0,
         seq=last.seq if last else 0,
         head=last.hash.hex() if last else "",
+        realm=realm,
     )
+
+
+def commit_books(report: Report) -> Commits:
+    """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, kinds of slip."""
+    boxes = BoxBook(report)
+    return Commits(ActorBook(report), DayBook(report), boxes, CountBook(report, boxes), NumberBook(report))
 
 
 def _compare(witness: Witness | None, row: Row, report: Callable[[Finding], None]) -> None:

@@ -1,0 +1,43 @@
+"""The numbers of each kind of slip: their own sequence without a gap, and no sum where a count must stay blind."""
+
+from __future__ import annotations
+
+from kiosk.journal.commits import Commit, Report, Told, found
+from kiosk.model.facts import EpochStarted, ReceiptIssued
+
+#: Slips that people read who may have to count the box.
+BLIND = ("box_exchange", "x", "z", "test")
+
+
+class NumberBook:
+    """Follows the numbers of each kind of slip through an epoch."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._last: dict[str, int] = {}
+        #: True from the first slip on that has a number of its kind: older ones had none.
+        self._numbered = False
+
+    def take(self, commit: Commit) -> None:
+        """Take the next commit."""
+        for told in commit:
+            if isinstance(told.body, EpochStarted):
+                self._last = {}
+            elif isinstance(told.body, ReceiptIssued):
+                self._slip(told, told.body)
+
+    def end(self) -> None:
+        """Nothing can be missing: a gap shows at the next number."""
+
+    def _slip(self, told: Told, body: ReceiptIssued) -> None:
+        if body.slip in BLIND and (body.totals or body.lines):
+            sums = ", ".join(total.name for total in body.totals) or "lines"
+            found(self._report, "slip_tells_sums", told, f"slip {body.number} ({body.slip}) tells {sums}"[:200])
+        if not body.of_kind and not self._numbered:
+            return
+        self._numbered = True
+        following = self._last.get(body.slip, 0) + 1
+        if body.of_kind != following:
+            detail = f"{body.slip} slip {body.of_kind} where {following} comes next"
+            found(self._report, "slip_kind_gap", told, detail)
+        self._last[body.slip] = body.of_kind

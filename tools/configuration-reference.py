@@ -45,6 +45,10 @@ DEVICE_NOTE = """\
 `line` and `options` are tables whose keys depend on transport and driver; they follow below. A driver may have its own
 defaults for the line (an ID003 acceptor sets baud rate and parity).
 """
+PEOPLE_NOTE = """\
+One section for each person who works at the kiosk. Make `pin` with `kiosk people pin ID`, and let nobody but the
+kiosk's user read the file: a PIN has too few digits to be safe from somebody who has its hash.
+"""
 COLOURS_NOTE = """\
 Text must have a contrast of 4.5:1 on every ground that it is drawn on; else the start names the pair and its ratio.
 """
@@ -55,8 +59,10 @@ SECTIONS = (
     ("[screen]", sections.ScreenSection, ""),
     ("[checkout]", sections.CheckoutSettings, ""),
     ("[checkout.periods]", Periods, "Whole seconds.\n"),
+    ("[operator]", sections.OperatorSettings, ""),
     ("[plugins]", sections.PluginSection, ""),
     ("[[device]]", sections.DeviceConfig, DEVICE_NOTE),
+    ("[[people]]", sections.Person, PEOPLE_NOTE),
 )
 NESTED = {("[checkout]", "periods")}
 #: Meaning of fields whose names say enough where they are declared.

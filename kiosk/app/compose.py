@@ -13,6 +13,7 @@ from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.drawing import draw_line, draw_qr
 from kiosk.core.kernel import Kernel
 from kiosk.core.parts import KernelParts
+from kiosk.core.people import People
 from kiosk.core.reference import ReferenceData
 from kiosk.core.replay import replay
 from kiosk.core.service import Core
@@ -100,6 +101,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             committed=listeners.tell if listeners else _deaf,
             published=core.publish,
             safe_mode=setup.config.plugins.safe_mode,
+            people=People(setup.config.people, setup.config.operator),
         )
     )
     return kernel, supervisor

@@ -6,6 +6,7 @@ import msgspec
 
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.core.clock import MARK
+from kiosk.core.people import OperatorSettings, Person, check_people
 from kiosk.core.supervisor_setup import DeviceConfig
 from kiosk.errors import ConfigError
 from kiosk.model import facts
@@ -89,9 +90,12 @@ class KioskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     paths: Places = Places()
     screen: ScreenSection = ScreenSection()
     checkout: CheckoutSettings = CheckoutSettings()
+    operator: OperatorSettings = OperatorSettings()
     plugins: PluginSection = PluginSection()
     device: tuple[DeviceConfig, ...] = ()
+    people: tuple[Person, ...] = ()
 
     def __post_init__(self) -> None:
+        check_people(self.people)
         if self.kiosk.realm == "live" and self.screen.framed_by:
             raise ConfigError("screen.framed_by is for demonstrations", hint="a live kiosk is shown in no other page")

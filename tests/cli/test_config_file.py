@@ -14,6 +14,7 @@ from kiosk import app
 from kiosk.checkout.settings import CheckoutSettings, Periods
 from kiosk.cli import places
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
+from kiosk.core.people import OperatorSettings
 from kiosk.core.supervisor_setup import DeviceConfig, prepare
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
@@ -21,7 +22,8 @@ TEXT = FILE.read_text("utf-8")
 CITY_TEXT = FILE.with_name("city.toml").read_text("utf-8")
 SECTIONS: dict[str, type[Any]] = {
     "kiosk": app.Identity, "paths": app.Places, "screen": app.ScreenSection, "checkout": CheckoutSettings,
-    "checkout.periods": Periods, "plugins": app.PluginSection, "device": DeviceConfig,
+    "checkout.periods": Periods, "operator": OperatorSettings, "plugins": app.PluginSection,
+    "device": DeviceConfig,
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_every_key_of_the_configuration_stands_under_its_section() -> None:
     found = structs_below(sections.KioskConfig)
     assert {"kiosk", "paths", "checkout", "checkout.periods", "device"} <= set(found)
     for name, struct in found.items():
-        heading = f"## `[[{name}]]`" if name == "device" else f"## `[{name}]`"
+        heading = f"## `[[{name}]]`" if name in ("device", "people") else f"## `[{name}]`"
         told = section(PAGES["docs/configuration.md"], heading)
         for field in msgspec.structs.fields(struct):
             if not (name == "checkout" and field.name == "periods"):

@@ -1,4 +1,9 @@
-"""Rules for slips in print.  Money never waits for paper: a slip is a fact before its first byte leaves."""
+"""Rules for slips in print.  Money never waits for paper: a slip is a fact before its first byte leaves.
+
+A slip that is not proven to be on paper stays on the screen until its owner dismisses it, which is a fact, or until
+`periods.unprinted` is over; then it is *open*, and staff hand it over or print a copy.  A job of which no byte has
+left may still print while its owner is in front; one whose end is unknown never prints again by itself.
+"""
 
 from __future__ import annotations
 
@@ -111,9 +116,21 @@ def print_overdue(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outco
 
 
 def seen(model: Checkout, event: object, ctx: Context) -> Outcome:
-    """The person has seen the result: whatever has not left for the printer is dropped."""
+    """The person has seen the result: what has not left is dropped, a slip that is not on paper is acknowledged."""
     model, effects = drop_waiting(model)
-    return to(model, State.THANKING, ctx), effects
+    bodies = tuple(body for effect in effects if isinstance(effect, Record) for body in effect.bodies)
+    bodies += tuple(
+        facts.SlipAcknowledged(number, "citizen") for number in reversed(model.slips) if missed(model, number)
+    )
+    others = [effect for effect in effects if not isinstance(effect, Record)]
+    told: list[AnyEffect] = [Record(bodies, model.session)] if bodies else []
+    return to(model, State.THANKING, ctx), [*told, *others]
+
+
+def missed(model: Checkout, number: int) -> bool:
+    """Tell whether every job of a slip has ended and none of them is proven to be on paper."""
+    states = [job.state for job in model.jobs if job.number == number]
+    return bool(states) and all(state in ("unknown", "dropped") for state in states)
 
 
 def reprint(model: Checkout, event: ReprintAsked, ctx: Context) -> Outcome:

@@ -13,7 +13,7 @@ from kiosk.checkout.events import CartItem, Settle
 from kiosk.checkout.model import Checkout, Context, Flight, Job
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import job_name, to
-from kiosk.core.books import Books
+from kiosk.core.books import CITIZEN_SLIPS, Books
 from kiosk.core.pages import OpenSession
 from kiosk.model import facts
 from kiosk.model.instant import NS
@@ -104,9 +104,10 @@ def unprinted_slips(
             body = facts.PrintEnded(number, name, 0, "dropped", "nobody in front any more")
             commits.append(((body,), ""))
     if jobs:
-        numbers = tuple(job.number for job in reversed(jobs))
-        model = msgspec.structs.replace(model, jobs=tuple(jobs), slips=numbers)
-        if model.state is State.IDLE:
+        # Slips for staff print as well, and no screen shows them to whoever is in front.
+        shown = tuple(job.number for job in reversed(jobs) if books.slips[job.number].slip in CITIZEN_SLIPS)
+        model = msgspec.structs.replace(model, jobs=tuple(jobs), slips=shown)
+        if shown and model.state is State.IDLE:
             model = to(model, State.RECEIPTING, ctx, messages=(text("message.interrupted"),))
     if model.state is State.SETTLING:
         effects.append(Raise(Settle("recovery")))

@@ -77,6 +77,8 @@ class CountBook:
         if body.box_session not in self._received:
             found(self._report, "count_misplaced", told, f"the box of session {body.box_session} has not arrived")
         attempts = self._attempts.setdefault(body.box_session, [])
+        if attempts and attempts[-1].final:
+            found(self._report, "count_misplaced", told, f"attempt {attempts[-1].attempt} had been the final one")
         if body.attempt != len(attempts) + 1:
             detail = f"attempt {body.attempt} where {len(attempts) + 1} comes next"
             found(self._report, "count_attempt_gap", told, detail)
@@ -91,8 +93,13 @@ class CountBook:
         self._closed.add(session)
         attempts = self._attempts.get(session, [])
         last = attempts[-1] if attempts else None
-        if last is None or last.attempt != body.attempt:
-            found(self._report, "count_attempt_gap", told, f"compares attempt {body.attempt} of {len(attempts)}")
+        if last is None or last.attempt != body.attempt or not last.final:
+            found(
+                self._report,
+                "count_attempt_gap",
+                told,
+                f"attempt {body.attempt} of {len(attempts)} is not the final one",
+            )
         elif (last.total_minor, last.currency) != (body.counted_minor, body.currency):
             detail = f"attempt {last.attempt} counted {last.total_minor}, compared is {body.counted_minor}"
             found(self._report, "count_differs", told, detail)
@@ -130,11 +137,9 @@ class CountBook:
         if body.second and body.second == body.by:
             found(self._report, "same_person", told, f"{body.by} signed twice")
         left = self._boxes.ended.get(body.box_session)
-        held = []
-        if left is not None and counters & set(left.people):
-            held.append("collector_counted")
-        if body.second and body.second in counters - {body.by}:
-            held.append("counter_signed")
-        for duty in held:
+        collectors = set(left.people) if left is not None else set()
+        held = {"collector_counted": bool(collectors & counters), "collector_signed": body.second in collectors,
+                "counter_signed": body.second in counters - {body.by}}  # fmt: skip
+        for duty in (name for name, true in held.items() if true):
             if duty not in body.separation:
                 found(self._report, "duties_untold", told, f"{duty} is not recorded as an exception")

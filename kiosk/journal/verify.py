@@ -18,7 +18,7 @@ from kiosk.journal.books import Books
 from kiosk.journal.boxes import BoxBook
 from kiosk.journal.chain import ChainWalk
 from kiosk.journal.commits import Commits, Report
-from kiosk.journal.counts import CountBook
+from kiosk.journal.counts import CountBook, CountLimits
 from kiosk.journal.days import DayBook
 from kiosk.journal.encoding import Row
 from kiosk.journal.findings import Finding
@@ -83,6 +83,7 @@ def verify(
     witnesses: Iterable[Witness] = (),
     check_entry: Callable[[Entry], None] | None = None,
     claimed_balances: Mapping[tuple[str, str], int] | None = None,
+    limits: CountLimits | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with a journal; an empty list where nothing is.  See `examine`."""
@@ -92,6 +93,7 @@ def verify(
         witnesses=witnesses,
         check_entry=check_entry,
         claimed_balances=claimed_balances,
+        limits=limits,
         progress=progress,
     ).findings
 
@@ -103,13 +105,15 @@ def examine(
     witnesses: Iterable[Witness] = (),
     check_entry: Callable[[Entry], None] | None = None,
     claimed_balances: Mapping[tuple[str, str], int] | None = None,
+    limits: CountLimits | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Examination:
     """Walk every row once.
 
     `published_keys` are the city's keys in hexadecimal (None: the journal's own word is taken for its keys);
     `check_entry` raises where an entry breaks the chart; `claimed_balances` maps (account, currency) to what
-    somebody, e.g. the running kiosk, believes; `progress` is told the count every thousand facts.
+    somebody, e.g. the running kiosk, believes; `limits` say which differences of a count two people sign (the city's,
+    as configured); `progress` is told the count every thousand facts.
     """
     findings: list[Finding] = []
 
@@ -119,7 +123,7 @@ def examine(
 
     for fault in reader.page_faults():
         report(Finding("page_damaged", "error", 0, 0, fault[:300]))
-    walk, books, commits = ChainWalk(report, published_keys), Books(report, check_entry), commit_books(report)
+    walk, books, commits = ChainWalk(report, published_keys), Books(report, check_entry), commit_books(report, limits)
     outside = {(witness.epoch, witness.seq): witness for witness in witnesses}
     count, realm = 0, ""
     try:
@@ -160,10 +164,10 @@ def examine(
     )
 
 
-def commit_books(report: Report) -> Commits:
+def commit_books(report: Report, limits: CountLimits | None = None) -> Commits:
     """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, kinds of slip."""
     boxes = BoxBook(report)
-    return Commits(ActorBook(report), DayBook(report), boxes, CountBook(report, boxes), NumberBook(report))
+    return Commits(ActorBook(report), DayBook(report), boxes, CountBook(report, boxes, limits), NumberBook(report))
 
 
 def _compare(witness: Witness | None, row: Row, report: Callable[[Finding], None]) -> None:

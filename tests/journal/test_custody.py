@@ -145,6 +145,9 @@ def test_attempts_at_a_count_are_all_kept() -> None:
     assert codes(change(story(), "counted", bodies=(counted(1, 2), counted(3, 1)))) == {"count_attempt_gap"}
     assert codes(change(story(), "counted", bodies=(counted(2, 1),))) == {"count_attempt_gap"}
     assert codes(change(story(), "compared", facts.CountClosed, attempt=1)) == {"count_attempt_gap"}
+    assert codes(change(story(), "counted", bodies=(counted(1, 2), counted(2, 1)))) == {"count_attempt_gap"}
+    early = (counted(1, 2, final=True), counted(2, 1, final=True))
+    assert codes(change(story(), "counted", bodies=early)) == {"count_misplaced"}
 
 
 def test_a_box_is_counted_after_it_left_and_arrived_and_before_its_count_is_closed() -> None:

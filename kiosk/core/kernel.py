@@ -216,6 +216,17 @@ class Kernel:
         self.closed_by = by if closed else ""
         self._finish_item()
 
+    def commit(self, bodies: Sequence[facts.AnyBody], by: str) -> None:
+        """Commit what a person did at another door than the screen.
+
+        Raises:
+            JournalError: nothing of it was committed.
+        """
+        if self.trouble is not None:
+            raise self.trouble
+        self._look_at_day()
+        self._append(bodies, "", by)
+
     def leave(self) -> bool:
         """Take no further note; tell whether none is in motion, so that `stop` leaves nothing to be resolved."""
         self._orders.shut()

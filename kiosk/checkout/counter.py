@@ -20,6 +20,7 @@ from kiosk.model.invoice import Invoice, Quote
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, note_list, text
 from kiosk.tariff.cash import CashRules, notes_allowed, strictest_excess
+from kiosk.tariff.discretion import shown_number
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.services import Service
 
@@ -155,7 +156,7 @@ class CityCounter:
         """Tell in which order money fills several invoices, and with which it begins."""
         ranked = len({service.rank for service in services}) > 1
         order = "ranked" if ranked else self._rules(items, items[0].quote.priced_on).fill_order
-        return text(f"condition.fill_{order}", first=self.fill_order(items)[0].quote.number)
+        return text(f"condition.fill_{order}", first=shown_number(self.fill_order(items)[0].quote))
 
 
 def _shortage(services: list[Service]) -> str:

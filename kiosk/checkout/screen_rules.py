@@ -23,7 +23,9 @@ from kiosk.checkout.steps import (
 from kiosk.model import facts
 from kiosk.model.commands import ReturnNote
 from kiosk.model.device_events import Scanned, ScanRefused
+from kiosk.model.invoice import Quote
 from kiosk.model.texts import text
+from kiosk.tariff.discretion import discreet
 
 
 def begin(model: Checkout, event: intents.Begin, ctx: Context) -> Outcome:
@@ -56,6 +58,11 @@ def look_up_typed(model: Checkout, event: intents.EnterNumber, ctx: Context) -> 
     return to(begun(model, ctx), State.LOOKING_UP, ctx), [LookUp(event.text[:64], typed=True)]
 
 
+def look_up_plate(model: Checkout, event: intents.EnterPlate, ctx: Context) -> Outcome:
+    """A licence plate was typed.  It goes to the look-up and nowhere else."""
+    return to(begun(model, ctx), State.LOOKING_UP, ctx), [LookUp(event.text[:64], typed=True, plate=True)]
+
+
 def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
     """The scanner read something that cannot be a label."""
     if model.out_of_service:
@@ -66,7 +73,9 @@ def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
 def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:
     """The answer to a look-up: into the cart, or a notice."""
     if event.item is None:
-        return notice(model, ctx, event.problem or text("notice.not_found")), []
+        return notice(model, ctx, event.problem or text("notice.data_missing")), []
+    if event.item.by_plate:
+        return looked_up_plate(model, event, ctx), []
     invoice = event.item.invoice
     if any((i.invoice.service, i.invoice.number) == (invoice.service, invoice.number) for i in model.cart):
         return notice(model, ctx, text("notice.in_cart")), []
@@ -76,6 +85,23 @@ def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:
     if problem is not None:
         return notice(model, ctx, problem), []
     return reviewing(change(model, cart=(*model.cart, event.item)), ctx), []
+
+
+def looked_up_plate(model: Checkout, event: LookedUp, ctx: Context) -> Checkout:
+    """Put all that a plate found into the cart, as far as it goes; what does not fit is told as a number."""
+    assert event.item is not None
+    cart, left = model.cart, 0
+    for item in (event.item, *event.more):
+        if any((i.invoice.service, i.invoice.number) == (item.invoice.service, item.invoice.number) for i in cart):
+            continue
+        if len(cart) >= ctx.settings.cart_limit or ctx.counter.payable(item, due_of(cart)) is not None:
+            left += 1
+        else:
+            cart = (*cart, item)
+    told = ((text("notice.plate_more", count=left),) if left else ()) + ((event.problem,) if event.problem else ())
+    if len(cart) == len(model.cart):
+        return notice(model, ctx, told[0] if told else text("notice.in_cart"))
+    return to(model, State.REVIEWING, ctx, cart=cart, due_minor=due_of(cart), messages=told)
 
 
 def due_of(cart: tuple[CartItem, ...]) -> int:
@@ -119,9 +145,7 @@ def accept_conditions(model: Checkout, event: intents.AcceptConditions, ctx: Con
     """
     if model.out_of_service:
         return close_unpaid(model, ctx, "out_of_service")
-    priced = ctx.counter.fill_order(
-        tuple(msgspec.structs.replace(i, quote=ctx.counter.price(i.invoice, ctx.today)) for i in model.cart)
-    )
+    priced = ctx.counter.fill_order(tuple(msgspec.structs.replace(i, quote=price_of(i, ctx)) for i in model.cart))
     if due_of(priced) != model.due_minor:
         model = change(model, cart=priced)
         return to(model, State.REVIEWING, ctx, due_minor=due_of(priced), messages=(text("notice.price_changed"),)), []
@@ -130,6 +154,12 @@ def accept_conditions(model: Checkout, event: intents.AcceptConditions, ctx: Con
     frozen = facts.TenderFrozen(tuple(i.quote for i in priced), model.due_minor, model.currency, model.language, held)
     model, effects = accepting(model, ctx)
     return model, [Record((frozen,), model.session), *effects]
+
+
+def price_of(item: CartItem, ctx: Context) -> Quote:
+    """Return what an item costs today; one that was found by its plate stays without reasons."""
+    quote = ctx.counter.price(item.invoice, ctx.today)
+    return discreet(quote) if item.by_plate else quote
 
 
 def cancel_before_money(model: Checkout, event: intents.Cancel, ctx: Context) -> Outcome:

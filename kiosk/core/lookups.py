@@ -16,7 +16,7 @@ from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.effects import LookUp
 from kiosk.checkout.events import CartItem, LookedUp
 from kiosk.core.books import Books
-from kiosk.errors import ReplicaError, TariffError
+from kiosk.errors import PolicyError, ReplicaError, TariffError
 from kiosk.model.invoice import Invoice
 from kiosk.model.texts import Text, text
 from kiosk.sync.plates import LONGEST, SHORTEST, normal_form
@@ -137,10 +137,15 @@ def _look_up_plate(
         faults += [fault] if fault else []
         if isinstance(item, CartItem) and item.quote.due_minor == 0:
             continue
-        if isinstance(item, Text) or counter.payable(item, 0) is not None:
-            refused += 1
-        else:
+        try:
+            payable = isinstance(item, CartItem) and counter.payable(item, 0) is None
+        except PolicyError as error:
+            payable = False
+            faults.append(str(error))
+        if isinstance(item, CartItem) and payable:
             items.append(msgspec.structs.replace(item, quote=discreet(item.quote), by_plate=True))
+        else:
+            refused += 1
     told = text("notice.plate_refused", count=refused, counter=DEFAULT_COUNTER) if refused else None
     if items:
         return LookedUp(items[0], told, tuple(items[1:])), "; ".join(faults[:3])

@@ -10,6 +10,7 @@ from pathlib import Path
 from kiosk.errors import ReplicaError
 from kiosk.model.instant import NS
 from kiosk.model.invoice import Invoice
+from kiosk.sync.plates import key_beside, key_id, plate_hash, read_key
 from kiosk.sync.replica import Replica, data_set_of
 
 
@@ -53,6 +54,22 @@ class ReferenceData:
             ReplicaError: the data are missing or damaged.
         """
         return self._open().find(service, number)
+
+    def find_by_plate(self, plate: str) -> tuple[Invoice, ...] | None:
+        """Return the invoices of a plate over all services; None where the data hold no plates under the city's key.
+
+        The person types no state, so a plate is looked for in all that the data know.
+
+        Raises:
+            ReplicaError: the data are missing or damaged, or the key cannot be read.
+        """
+        replica = self._open()
+        path = key_beside(self.path)
+        if not path.exists():
+            return None
+        key = read_key(path)
+        states = replica.plate_states(key_id(key))
+        return None if states is None else replica.find_by_plate(*(plate_hash(plate, key, state) for state in states))
 
     def as_of(self, service: str) -> str:
         """Return the local ISO time at which the service's data were taken, "" where nothing is known."""

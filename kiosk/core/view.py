@@ -17,6 +17,7 @@ from kiosk.ledger.allocation import in_order
 from kiosk.model.facts import ReceiptIssued
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
+from kiosk.tariff.discretion import is_discreet, masked
 
 _RANK = {"ok": 0, "warn": 1, "unknown": 2, "fault": 3}
 
@@ -95,8 +96,13 @@ def _invoice(kernel: Kernel, item: CartItem) -> InvoiceView:
     service = kernel.parts.counter.library.services.get(item.quote.service)
     currency = item.quote.currency
     invoice = item.invoice
+    name = text(service.name if service is not None else "service.gone")
+    partial = service is not None and service.partial == "allowed"
+    if item.by_plate or is_discreet(item.quote):  # a stranger may have typed the plate, also before a restart
+        due = Money(item.quote.due_minor, currency)
+        return InvoiceView(name, masked(item.quote.number), (), Money(0, currency), due, partial_allowed=partial)
     return InvoiceView(
-        service=text(service.name if service is not None else "service.gone"),
+        service=name,
         number=item.quote.number,
         lines=tuple(
             LineView(text(f"component.{line.component}"), Money(line.minor, currency), line.reason, line.citation)
@@ -106,7 +112,7 @@ def _invoice(kernel: Kernel, item: CartItem) -> InvoiceView:
         due=Money(item.quote.due_minor, currency),
         issued_date=invoice.issued.isoformat(),
         due_date=invoice.due.isoformat() if invoice.due else "",
-        partial_allowed=service is not None and service.partial == "allowed",
+        partial_allowed=partial,
     )
 
 

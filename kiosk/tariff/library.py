@@ -160,6 +160,7 @@ def _message_ids(library: TariffLibrary) -> Iterator[str]:
         yield service.name
         yield from (condition.id for condition in service.conditions)
         yield from (f"component.{component}" for component in service.order)
+        yield from (f"word.counter.{name}" for name in {service.counter_for(), *service.counters.values()})
     for policy in library.policies:
         for part in (policy.base, *policy.late):
             yield part.reason or shapes[str(part.__struct_config__.tag)]

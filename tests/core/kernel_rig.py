@@ -11,13 +11,15 @@ from typing import Any, cast
 from kiosk.checkout import intents
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.settings import CheckoutSettings
+from kiosk.core.city import City
 from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.kernel import Kernel
 from kiosk.core.parts import KernelParts
+from kiosk.core.people import People, Person, hash_of
 from kiosk.core.replay import replay
-from kiosk.core.slips import City, SlipPrinter
+from kiosk.core.slips import SlipPrinter
 from kiosk.core.supervisor import DeviceNews
 from kiosk.errors import JournalError
 from kiosk.journal.keys import SigningKey
@@ -52,6 +54,18 @@ def usd(minor: int) -> Money:
 @cache
 def catalogue() -> Catalogue:
     return Catalogue.load([CONFIG / "texts"])
+
+
+#: PINs of the people who work here: p01 may do everything that is done at the kiosk, p04 only count.
+PINS = {"p01": "2580", "p02": "4711", "p03": "8642", "p04": "1357"}
+ROLES = {
+    "p01": ("operate", "collect", "close", "admin"), "p02": ("collect",), "p03": ("operate",), "p04": ("count",),
+}  # fmt: skip
+
+
+@cache
+def people() -> People:
+    return People(Person(person, ROLES[person], hash_of(pin)) for person, pin in PINS.items())
 
 
 class Time:
@@ -89,11 +103,16 @@ class Invoices:
                 issued=dt.date(2026, 11, 5), code="01", offence=3,
             ),
         }  # fmt: skip
+        #: Keys of `rows` by plate.
+        self.plates: dict[str, tuple[tuple[str, str], ...]] = {}
         self.available = True
         self.told = "data-1"
 
     def find(self, service: str, number: str) -> Invoice | None:
         return self.rows.get((service, number))
+
+    def find_by_plate(self, plate: str) -> tuple[Invoice, ...] | None:
+        return tuple(self.rows[each] for each in self.plates.get(plate, ()))
 
     def as_of(self, service: str) -> str:
         return "2026-11-22T06:00:00-06:00"
@@ -151,6 +170,8 @@ class Rig:
         self.token = 0
         self.serial = 0
         self.committed: list[facts.Committed] = []
+        self.released: list[str] = []
+        self.realms: list[str] = []
         stamp = facts.Stamp(self.time.clock().instant(), dt.date(2026, 11, 22), "kiosk", "", 1, DIGESTS)
         Journal.create(self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192).close()
         self.start()
@@ -170,7 +191,8 @@ class Rig:
                 counter=CityCounter(library(), chart(), "USD"), settings=self.settings, devices=self.devices,
                 board=DeviceBoard((("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))), slips=slips,
                 source=self.invoices, digests=digests, languages=("en", "es"), fresh_session=self.fresh,
-                entropy=lambda: bytes(32), committed=self.committed.append,
+                entropy=lambda: bytes(32), committed=self.committed.append, people=people(),
+                release=self.released.append, restart=self.realms.append,
             )
         )  # fmt: skip
         self.kernel.start()
@@ -215,6 +237,26 @@ class Rig:
             self.kernel.tick()
         self.time.mono = until
         self.kernel.tick()
+
+    def sign_in(self, person: str = "p01", pin: str | None = None) -> None:
+        """Call the operator's screen and enter a PIN."""
+        self.tap(intents.CallOperator())
+        self.tap(intents.EnterPin(person, PINS[person] if pin is None else pin))
+
+    def authorise(self, old_box: str = "B-1", new_box: str = "B-2", seal: str = "S-77") -> None:
+        """Sign in, tell the numbers, have the second person sign."""
+        self.sign_in("p01")
+        self.tap(intents.BeginExchange())
+        self.tap(intents.ExchangeNumbers(old_box, new_box, seal))
+        self.tap(intents.EnterPin("p02", PINS["p02"]))
+
+    def exchange(self, old_box: str = "B-1", new_box: str = "B-2", seal: str = "S-77") -> None:
+        """A whole exchange of the cash box."""
+        self.authorise(old_box, new_box, seal)
+        self.news("notes", d.CashboxRemoved())
+        self.news("notes", d.CashboxInserted())
+        self.tap(intents.ConfirmExchange())
+        self.tap(intents.SignOut())
 
     def pay(self, number: str = WATER) -> None:
         """Go as far as the first note."""

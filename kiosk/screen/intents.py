@@ -10,6 +10,7 @@ import msgspec
 from kiosk.checkout.intents import AnyIntent, ChooseLanguage, EnterNumber, RemoveInvoice
 from kiosk.core.snapshot import Snapshot
 from kiosk.errors import CheckoutError
+from kiosk.screen.operator import staff_fits
 
 #: Characters of a typed number (checkout intents: at most 64).
 LONGEST_NUMBER = 64
@@ -52,7 +53,7 @@ def fits(post: Post, snapshot: Snapshot) -> bool:
         return post.intent.language in snapshot.languages
     if isinstance(post.intent, RemoveInvoice):
         return 0 <= post.intent.index < len(snapshot.cart)
-    return True
+    return staff_fits(post.intent, snapshot)
 
 
 def _fields(body: bytes, content_type: str) -> dict[str, Any]:

@@ -83,6 +83,8 @@ def claims(body: ReceiptIssued) -> tuple[str, ...]:
     refund = any((each.name, each.value) == ("excess", "refund") for each in body.particulars)
     over = "overpayment_refund" if refund else "overpayment"
     told = [total.name for total in body.totals if total.name in ("overpayment", "pending", "held")]
+    if "credit" in named and not refund:
+        told = [name for name in told if name != "overpayment"]  # nothing was paid, so nobody paid too much
     return tuple(dict.fromkeys([*named, *(over if name == "overpayment" else name for name in told)]))
 
 

@@ -192,3 +192,26 @@ def test_a_citys_own_lines_stand_at_the_head_and_at_the_foot() -> None:
     words = [line.text for line in slip.lines if isinstance(line, Words)]
     assert words[1] == "Tax no. 12-345"
     assert any(line.startswith("Questions:") for line in words)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", ["credit", "pending", "disputed", "suspense", "receipt"])
+def test_a_slip_of_what_is_owed_says_how_where_and_until_when_to_claim_in_both_languages(
+    kind: str, language: str
+) -> None:
+    totals = (ReceiptTotal("overpayment", 500),) if kind == "receipt" else ()
+    body = ReceiptIssued(5, kind, 1, language, (), totals, "USD", 1, 1, (Particular("claim_by", "2027-11-22"),))
+    told = printed(printer().lay_out(committed(body), "QR"))
+    for spoken in dict.fromkeys((language, CITY.official_language)):
+        assert catalogue().word("slip.claim.by", spoken, by_date="2027-11-22") in told
+        assert catalogue().word("slip.legal.no_bearer", spoken) in told
+    times = 1 if language == CITY.official_language else 2
+    assert told.count("555-0142 o") == times, "how (or/o)"
+    assert told.count("1 Example Plaza") == times + 1, "where; once more in the head"
+
+
+def test_a_credit_slip_does_not_say_that_somebody_paid_too_much() -> None:
+    body = ReceiptIssued(5, "credit", 1, "en", (), (ReceiptTotal("overpayment", 500),), "USD", 1, 1)
+    told = printed(printer().lay_out(committed(body), "QR"))
+    assert "You paid more" not in told
+    assert "To get it back" in told

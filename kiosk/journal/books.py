@@ -24,6 +24,7 @@ from kiosk.model.facts import (
     SessionClosed,
     Settled,
     StackIntended,
+    TenderFrozen,
 )
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
@@ -65,6 +66,9 @@ class Books:
         self._numbers: tuple[int, set[int]] = (0, set())
         self._told: dict[Place, AnyBody] = {}
         self._unreceipted: dict[Place, Settled] = {}
+        #: Held tender by service, number and currency, and what each settlement did to it.
+        self._held: Counter[tuple[str, str, str]] = Counter()
+        self._moved: dict[Place, Counter[tuple[str, str, str]]] = {}
 
     def step(self, fact: Fact) -> None:
         """Take one fact into the books."""
@@ -92,6 +96,8 @@ class Books:
                 self._told[fact.epoch, fact.seq] = body
                 if any((left := self._tender.get(fact.stamp.session, Counter())).values()):
                     self._found("settlement_missing", fact, f"session closed with {dict(left)} of tender not settled")
+            case TenderFrozen():
+                self._counts_as_tender(fact, body)
             case BoxExchanged() | DayClosed() | OperatorActed():
                 self._told[fact.epoch, fact.seq] = body
             case ReceiptIssued():
@@ -143,6 +149,7 @@ class Books:
         if place in self._reversed:
             self._found("reversed_twice", fact, f"fact {place[0]}/{place[1]} was reversed before")
         self._reversed.add(place)
+        self._held.subtract(self._moved.pop(place, {}))
         both = Counter[str]()
         for posting in (*original.postings, *body.entry.postings):
             both[posting.account] += posting.minor
@@ -194,15 +201,44 @@ class Books:
             self._found(
                 "settlement_differs", fact, f"tender {body.tender_minor}, credited in the session {dict(credited)}"
             )
-        applied = sum(allocation.minor for allocation in body.allocations)
-        if applied + body.overpayment_minor != body.tender_minor or body.overpayment_minor < 0:
-            told = f"applied {applied} + overpayment {body.overpayment_minor} is not tender {body.tender_minor}"
-            self._found("settlement_differs", fact, told)
+        self._hold(fact, body)
         if body.entry.currency != body.currency:
             self._found("entry_differs", fact, f"entry in {body.entry.currency}, settlement in {body.currency}")
         self._told[fact.epoch, fact.seq] = body
-        if body.tender_minor:
+        if body.tender_minor or body.used:
             self._unreceipted[fact.epoch, fact.seq] = body
+
+    def _counts_as_tender(self, fact: Fact, body: TenderFrozen) -> None:
+        for each in body.held:
+            there = self._held[each.service, each.number, body.currency]
+            if each.minor > there:
+                self._found("held_overdrawn", fact, f"{each.minor} counted of {there} held for {each.number}")
+
+    def _hold(self, fact: Fact, body: Settled) -> None:
+        """Hold used + tender against applied + overpayment + held, and what is used against what was held."""
+        applied = sum(allocation.minor for allocation in body.allocations)
+        used, held = (sum(each.minor for each in parts) for parts in (body.used, body.held))
+        if used + body.tender_minor != applied + body.overpayment_minor + held or body.overpayment_minor < 0:
+            told = (
+                f"used {used} + tender {body.tender_minor} is not applied {applied} + overpayment "
+                f"{body.overpayment_minor} + held {held}"
+            )
+            self._found("settlement_differs", fact, told)
+        if any(part.minor <= 0 for part in (*body.used, *body.held)):
+            self._found("settlement_differs", fact, "holds or uses an amount that is not above zero")
+        paid = {(allocation.service, allocation.number) for allocation in body.allocations if allocation.minor}
+        for each in body.held:
+            if (each.service, each.number) in paid:
+                self._found("settlement_differs", fact, f"{each.number} took money, and some is held for it")
+        moved = Counter[tuple[str, str, str]]()
+        for sign, parts in ((-1, body.used), (1, body.held)):
+            for each in parts:
+                name = (each.service, each.number, body.currency)
+                moved[name] += sign * each.minor
+                if sign < 0 and self._held[name] + moved[name] < 0:
+                    self._found("held_overdrawn", fact, f"{-moved[name]} used of {self._held[name]} held for {name[1]}")
+        self._moved[fact.epoch, fact.seq] = moved
+        self._held.update(moved)
 
     def _receipt(self, fact: Fact, body: ReceiptIssued) -> None:
         self.receipts += 1
@@ -230,6 +266,7 @@ class Books:
     def _totals(self, fact: Fact, body: ReceiptIssued, about: Settled) -> None:
         applied = sum(allocation.minor for allocation in about.allocations)
         expected = {"tender": about.tender_minor, "applied": applied, "overpayment": about.overpayment_minor}
+        expected |= {name: sum(part.minor for part in getattr(about, name)) for name in ("used", "held")}
         if body.currency != about.currency:
             self._found("receipt_differs", fact, f"receipt in {body.currency}, settlement in {about.currency}")
         printed = {total.name: total.minor for total in body.totals}

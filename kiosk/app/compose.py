@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
+from kiosk.app.pack import changed_parts
 from kiosk.app.setup import Setup, software_digest
 from kiosk.checkout.counter import CityCounter
 from kiosk.core.clock import Clock, touched
@@ -34,7 +37,7 @@ def make_clock(setup: Setup) -> Clock:
 
 
 def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Journal, SigningKey]:
-    """Open the journal of the configured realm, or begin it with its key and genesis.
+    """Open the journal of the realm to work in, or begin it with its key and genesis.
 
     Raises:
         JournalError: it cannot be opened; names kiosk, realm and key that do not fit.
@@ -48,17 +51,22 @@ def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Jo
             at=clock.instant(), business_date=clock.business_date(), actor="kiosk", session="", box_session=1,
             digests=digests,
         )  # fmt: skip
-        identity = setup.config.kiosk
-        journal = Journal.create(setup.journal_path, kiosk=identity.id, realm=identity.realm, key=key, stamp=stamp)
-    if (journal.kiosk, journal.realm) != (setup.config.kiosk.id, setup.config.kiosk.realm):
+        journal = Journal.create(
+            setup.journal_path, kiosk=setup.config.kiosk.id, realm=setup.realm, key=key, stamp=stamp
+        )
+    if (journal.kiosk, journal.realm) != (setup.config.kiosk.id, setup.realm):
         held = f"{journal.kiosk} ({journal.realm})"
         journal.close()
         raise ConfigError(
-            f"{setup.journal_path} belongs to {held}, the configuration says "
-            f"{setup.config.kiosk.id} ({setup.config.kiosk.realm})",
+            f"{setup.journal_path} belongs to {held}, the configuration says {setup.config.kiosk.id} ({setup.realm})",
             hint="put the right id back; another kiosk needs another state directory",
         )
     return journal, key
+
+
+def digests_of(setup: Setup, reference: ReferenceData) -> facts.Digests:
+    """Return under what facts are made now."""
+    return facts.Digests(software_digest(), setup.digest, reference.digest(), setup.pack.name)
 
 
 def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None) -> tuple[Kernel, Supervisor]:
@@ -66,7 +74,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
     clock = make_clock(setup)
     # Data are as old as the trusted time says: a clock that is a year wrong must not make them too old to use.
     reference = ReferenceData(setup.replica_path, clock.instant().utc_offset_s, wall=clock.trusted_wall_ns)
-    digests = facts.Digests(software_digest(), setup.digest, reference.digest(), setup.pack.name)
+    digests = digests_of(setup, reference)
     journal, key = open_journal(setup, clock, digests)
     specs = setup.plugins.drivers
     identity = setup.config.kiosk
@@ -100,11 +108,34 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             fresh_session=core.fresh_session,
             committed=listeners.tell if listeners else _deaf,
             published=core.publish,
+            changed_parts=changed_parts(before, setup.parts) if (before := remembered_parts(setup)) else (),
             safe_mode=setup.config.plugins.safe_mode,
+            release=supervisor.release,
+            restart=core.restart_on,
             people=People(setup.config.people, setup.config.operator),
         )
     )
     return kernel, supervisor
+
+
+def remembered_parts(setup: Setup) -> dict[str, str]:
+    """Return the digests of the configuration's files as they were at the last start, by name; empty if unknown."""
+    try:
+        return msgspec.json.decode(setup.parts_path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}  # only the names of what changed are lost: the digest over all is in the journal
+
+
+def remember_parts(setup: Setup) -> None:
+    """Keep the digests of the configuration's files for the next start."""
+    if remembered_parts(setup) == setup.parts:
+        return
+    part = setup.parts_path.with_name(f"{setup.parts_path.name}.new")
+    try:
+        part.write_bytes(msgspec.json.encode(setup.parts))
+        part.replace(setup.parts_path)
+    except OSError:
+        part.unlink(missing_ok=True)  # a disk that takes nothing is told by the journal
 
 
 def _deaf(committed: facts.Committed) -> None:
@@ -118,4 +149,5 @@ def slip_printer(setup: Setup) -> SlipPrinter:
         setup.catalogue,
         {service.id: service.name for service in setup.library.services.values()},
         setup.columns,
+        setup.config.kiosk.languages,
     )

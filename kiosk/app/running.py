@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from kiosk import notify
-from kiosk.app.compose import build_core
-from kiosk.app.setup import Setup
+from kiosk.app.compose import build_core, remember_parts
+from kiosk.app.setup import Setup, load
 from kiosk.core.control import ControlServer
 from kiosk.core.service import Core
 from kiosk.errors import ReceiptError
+from kiosk.journal.realm import choose_realm
 from kiosk.journal.receipt_seal import Verdict, check, load_keys
 from kiosk.model.money import plain
 from kiosk.plugins.listeners import FactListeners
@@ -67,7 +68,9 @@ class Running:
         self.address = ""
         plugins = tuple((report.name, report.status, report.reason) for report in setup.plugins.reports)
         self.listeners = FactListeners(setup.plugins.listeners)
-        self.core = Core(plugins, self._set_apart)
+        self.core = Core(
+            plugins, self._set_apart, partial(choose_realm, setup.state, configured=setup.config.kiosk.realm)
+        )
         self.control = ControlServer(setup.control_path, self.core.post_control)
 
     def _set_apart(self) -> list[tuple[str, str]]:
@@ -85,6 +88,7 @@ class Running:
         if self._screen:
             self._start_screen()
         self.core.run(partial(build_core, self.setup, listeners=self.listeners))
+        remember_parts(self.setup)
 
     def _start_screen(self) -> None:
         from kiosk.screen.app import build
@@ -96,7 +100,7 @@ class Running:
         token = token_of_this_boot(setup.runtime / "screen-token")
         settings = ScreenSettings(
             framed_by=section.framed_by, px_per_100mm=section.px_per_100mm, kiosk=identity.id, city=city.name,
-            support_phone=city.support_phone, realm=identity.realm, currency=identity.currency,
+            support_phone=city.support_phone, realm=setup.realm, currency=identity.currency,
             language=identity.languages[0],
         )  # fmt: skip
         app = build(
@@ -157,15 +161,31 @@ def write_private(path: Path, text: str) -> None:
 def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int:
     """Run until a signal, an order or a fault ends it; returns the exit code.
 
+    When a person changes the realm, the core ends in order and everything is read and started again in this process,
+    so that a kiosk without a service manager comes back as well.
+
     Raises:
         KioskError: the start failed.
     """
-    running = Running(setup, screen=screen)
     # A handler runs between any two steps of this thread, also while it holds the lock of an Event: setting one from
     # there waits for ever now and then.  So it only takes down what came.
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda came, _: signals.append(came))
+    while True:
+        running = Running(setup, screen=screen)
+        code = _run_once(running, signals, say)
+        realm = running.core.next_realm
+        if code or signals or not realm:
+            return code
+        say(f"starting again on the journal of the realm {realm}")
+        notify.watchdog(f"changing over to {realm}")
+        setup = load(setup.file)
+
+
+def _run_once(running: Running, signals: list[int], say: Callable[[str], None]) -> int:
+    """Run one core from start to end; returns the exit code."""
+    setup = running.setup
     try:
         running.start()
     except BaseException:

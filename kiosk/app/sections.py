@@ -19,7 +19,8 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     #: A capital letter, then 1 to 11 capitals or digits; on every receipt.
     id: str
-    #: ``live``, ``training`` or ``demo``; a journal belongs to one for ever.
+    #: ``live``, ``training`` or ``demo``; a journal belongs to one for ever. Only a live kiosk can change over, to
+    #: training and back.
     realm: str = "live"
     currency: str = "USD"
     #: Languages of the screen; the first one is shown when nobody has chosen.

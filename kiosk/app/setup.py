@@ -16,6 +16,7 @@ from kiosk.app.sections import KioskConfig
 from kiosk.core.city import CityFile
 from kiosk.core.supervisor_setup import DeviceConfig, prepare
 from kiosk.errors import ConfigError, KioskError
+from kiosk.journal.realm import chosen_realm
 from kiosk.ledger.chart import Chart
 from kiosk.plugins.manager import LoadedPlugins, PluginReport, load_plugins
 from kiosk.tariff.library import TariffLibrary
@@ -29,6 +30,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Everything read and checked, nothing opened yet."""
 
     config: KioskConfig
+    #: The realm to work in: the configured one, or training while a person chose it.
+    realm: str
     file: Path
     state: Path
     runtime: Path
@@ -62,12 +65,17 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def journal_path(self) -> Path:
         """The journal's file; one realm, one file."""
-        return self.state / f"journal-{self.config.kiosk.realm}.db"
+        return self.state / f"journal-{self.realm}.db"
 
     @property
     def key_path(self) -> Path:
         """The journal's signing key."""
-        return self.state / f"journal-{self.config.kiosk.realm}.key"
+        return self.state / f"journal-{self.realm}.key"
+
+    @property
+    def parts_path(self) -> Path:
+        """What the configuration's files were when this realm's journal was last worked on; only for names."""
+        return self.state / f"parts-{self.realm}.json"
 
     @property
     def replica_path(self) -> Path:
@@ -112,6 +120,7 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
     parts = {**pack.parts(), **{name: digest_of({name: text}) for name, text in ours.items()}}
     return Setup(
         config=settings,
+        realm=chosen_realm(base / settings.paths.state, settings.kiosk.realm),
         file=file,
         state=base / settings.paths.state,
         runtime=base / settings.paths.runtime,

@@ -179,7 +179,7 @@ def disk(machine: Machine, setup: Setup) -> Iterator[Check]:
         yield Check("filesystem", "skip", "the mounts cannot be read")
         return
     bad = {"nobarrier", "barrier=0", "data=writeback"} & set(mount.options)
-    live = setup.config.kiosk.realm == "live"
+    live = setup.realm == "live"
     if "ro" in mount.options:
         yield Check("filesystem", "fail", f"{mount.place} is mounted read-only", f"mount -o remount,rw {mount.place}")
     elif bad:

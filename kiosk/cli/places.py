@@ -13,6 +13,7 @@ import msgspec
 
 from kiosk import config
 from kiosk.errors import ConfigError
+from kiosk.journal.realm import chosen_realm
 
 #: Defaults of `kiosk.app.Places` and `kiosk.app.Identity`; a test compares them.
 STATE, RUNTIME, REALM = "/var/lib/kiosk", "/run/kiosk", "live"
@@ -23,6 +24,7 @@ class KioskPlaces(msgspec.Struct, frozen=True):
 
     state: Path
     runtime: Path
+    #: The realm to work in: the configured one, or training while a person chose it.
     realm: str
 
     @property
@@ -32,7 +34,7 @@ class KioskPlaces(msgspec.Struct, frozen=True):
 
     @property
     def journal(self) -> Path:
-        """The journal of the configured realm."""
+        """The journal of the realm to work in."""
         return self.state / f"journal-{self.realm}.db"
 
 
@@ -45,13 +47,14 @@ def places(file: Path) -> KioskPlaces:
     from kiosk.cli.options import DEFAULT_CONFIG
 
     if str(file) == DEFAULT_CONFIG and not file.exists():
-        return KioskPlaces(Path(STATE), Path(RUNTIME), REALM)
+        return KioskPlaces(Path(STATE), Path(RUNTIME), chosen_realm(Path(STATE), REALM))
     raw = config.table(config.read_text(file), str(file))
     base = file.resolve().parent
+    state = base / _text(raw, "paths", "state", STATE, file)
     return KioskPlaces(
-        base / _text(raw, "paths", "state", STATE, file),
+        state,
         base / _text(raw, "paths", "runtime", RUNTIME, file),
-        _text(raw, "kiosk", "realm", REALM, file),
+        chosen_realm(state, _text(raw, "kiosk", "realm", REALM, file)),
     )
 
 

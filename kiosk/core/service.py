@@ -8,6 +8,7 @@ and tidies the journal when nothing is going on.
 
 from __future__ import annotations
 
+import os
 import queue
 import secrets
 import threading
@@ -38,6 +39,8 @@ WORKER_NS = 5 * NS
 IDLE_NS = 3 * NS
 CHECKPOINT_FACTS = 2_000
 HEALTH_NS = NS
+#: How long a page waits for an answer, seconds.
+ASK_S = 5
 #: An orderly end gives lines so long to carry the last order, and a note in motion so long to come to its end.
 LEAVE_NS = NS // 3
 FOLLOW_NS = 6 * NS
@@ -52,14 +55,19 @@ class Core:
         self,
         plugins: tuple[tuple[str, str, str], ...] = (),
         set_apart: Callable[[], list[tuple[str, str]]] = list,
+        choose_realm: Callable[[str], None] = lambda realm: None,
     ) -> None:
-        """Take what became of each plugin at load, and the call that tells (plugin, reason) of later quarantines."""
+        """Take what became of each plugin at load, the call that tells (plugin, reason) of later quarantines, and the
+        one that keeps the realm of the next start (it raises where the kiosk may not work in that realm)."""
         self.board = SnapshotBoard()
         self.boot = secrets.token_hex(4)
         self.kernel: Kernel | None = None
         self.supervisor: Supervisor | None = None
         self.plugins = plugins
         self._set_apart = set_apart
+        self._choose_realm = choose_realm
+        #: The realm to start again on after the orderly end, "" where it is simply the end.
+        self.next_realm = ""
         #: Why the kernel thread ended by itself, or None.
         self.fault: BaseException | None = None
         self.ended = threading.Event()
@@ -97,6 +105,19 @@ class Core:
     def post_control(self, request: ControlPosted) -> bool:
         """Queue a request of the control socket."""
         return self._offer(request)
+
+    def ask(self, verb: str, arguments: dict[str, Any], *, patience_s: int = ASK_S) -> dict[str, Any]:
+        """Ask for something the counting room may ask for, on behalf of a page; waits for the answer, never for long."""
+        if not verb.startswith("count."):
+            return {"ok": False, "error": f"a page may not ask for {verb[:40]!r}", "hint": "use the command line"}
+        answers: queue.Queue[dict[str, Any]] = queue.Queue(1)
+        if not self._offer(ControlPosted(verb, arguments, os.getuid(), answers.put_nowait)):
+            return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
+        try:
+            return answers.get(timeout=patience_s)
+        except queue.Empty:
+            # It may still be carried out: what became of it is in the journal and in the next list.
+            return {"ok": False, "error": "the kiosk did not answer in time", "hint": "look at the list of boxes again"}
 
     def screen_seen(self) -> None:
         """The page's heartbeat."""
@@ -188,8 +209,9 @@ class Core:
             item = self._inbox.get(timeout=wait_ns / NS) if wait_ns else self._inbox.get_nowait()
         except queue.Empty:
             item = None
-        if isinstance(item, Stop) and self._leaving is None:
-            self._leaving = (item.reason, now)
+        if isinstance(item, Stop):
+            self.next_realm = ""  # whoever ends the kiosk does not want it back on another journal
+            self._leaving = self._leaving or (item.reason, now)
             notify.stopping()
         if self._leaving is not None and self._may_end(now - self._leaving[1]):
             try:
@@ -311,6 +333,21 @@ class Core:
     def stop_soon(self, reason: str) -> None:
         """Queue the orderly end; returns at once."""
         self._inbox.put_nowait(Stop(reason))
+
+    def restart_on(self, realm: str) -> None:
+        """End in order and start again on the journal of another realm; called on the kernel's thread.
+
+        A realm that this kiosk may not work in changes nothing and is told as the last fault.
+        """
+        kernel = self.running_kernel
+        try:
+            self._choose_realm(realm)
+        except KioskError as error:
+            kernel.last_fault = str(error)
+            return
+        if self._leaving is None:
+            self.next_realm = realm
+            self._leaving = (f"realm {realm}", kernel.parts.clock.now_ns())
 
     @property
     def screen_age_ms(self) -> int | None:

@@ -16,6 +16,7 @@ from kiosk.journal import schema
 from kiosk.journal.encoding import ROOT_HASH, Row, decode
 from kiosk.journal.faults import translate
 from kiosk.journal.queries import facts_of, first_row, last_row, rows_after, rows_before
+from kiosk.journal.realm import check_name, realm_of_name
 from kiosk.model.facts import Committed, EpochStarted, Genesis
 
 #: Schema versions that this reader understands: today's and the one before.
@@ -29,7 +30,8 @@ class Reader:
         """Open the file for reading.
 
         Raises:
-            JournalError: missing, not readable now, or of a version this software does not know.
+            JournalError: missing, not readable now, of a version this software does not know, or named after another
+                realm than its facts are of.
             JournalDamaged: not a journal.
         """
         self.path = path
@@ -51,12 +53,21 @@ class Reader:
                     f"{path} has schema version {self.schema_version}, this software reads {sorted(READABLE)}",
                     hint="let the core open it once, which migrates it",
                 )
+            check_name(path, self._realm())
         except sqlite3.Error as error:
             self._connection.close()
             raise translate(error, path, "opening the journal for reading") from error
         except JournalError:
             self._connection.close()
             raise
+
+    def _realm(self) -> str:
+        """The realm of the genesis; the one that the name says where it cannot be read: `verify` tells of that."""
+        try:
+            first = first_row(self._connection, 1)
+            return decode(first.row).realm if first else realm_of_name(self.path)
+        except (JournalError, sqlite3.Error):
+            return realm_of_name(self.path)
 
     def __enter__(self) -> Reader:
         return self

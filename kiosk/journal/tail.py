@@ -9,6 +9,7 @@ from kiosk.errors import JournalDamaged, JournalError
 from kiosk.journal.encoding import Row, chain, decode, head_message
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.queries import first_row, last_row, rows_before
+from kiosk.journal.realm import check_name
 from kiosk.model.facts import EpochStarted, Fact, Genesis
 
 #: Rows that are held against the chain; `verify` walks all.
@@ -20,7 +21,7 @@ def check_tail(connection: sqlite3.Connection, path: Path, key: SigningKey) -> t
 
     Raises:
         JournalDamaged: the end is not what this kiosk wrote.
-        JournalError: the key is not the journal's.
+        JournalError: the key is not the journal's, or the file is named after another realm.
     """
     newest = last_row(connection)
     if newest is None:
@@ -38,6 +39,7 @@ def check_tail(connection: sqlite3.Connection, path: Path, key: SigningKey) -> t
             )
         previous = row.hash
     fact = decode(newest.row)
+    check_name(path, fact.realm)
     first = first_row(connection, newest.epoch)
     start = decode(first.row).body if first else None
     if not isinstance(start, Genesis | EpochStarted):

@@ -257,4 +257,5 @@ class Books(msgspec.Struct, kw_only=True):
             self.period.accounts,
             self.last_z, self.grand_total_minor, self.closed_through,
         )  # fmt: skip
-        return hashlib.sha256(msgspec.msgpack.encode(told, order="deterministic")).hexdigest()
+        plain = msgspec.to_builtins(told, str_keys=True)
+        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()

@@ -181,6 +181,11 @@ class People:
         """Tell whether anybody may do this."""
         return any(role in person.duties for person in self._persons.values())
 
+    def roles_of(self, person: str) -> tuple[str, ...]:
+        """Return what a person may do, () for an id that is nobody's."""
+        found = self._persons.get(person)
+        return found.duties if found is not None else ()
+
     def judge(self, person: str, pin: str, failures: Mapping[str, Failures], now_ns: int) -> Judgement:
         """Tell whether the PIN is this person's; `now_ns` is trusted wall time.
 

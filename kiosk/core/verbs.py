@@ -12,6 +12,7 @@ from kiosk.core.inbox import ControlPosted
 from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
+from kiosk.core.verbs_count import VERBS as COUNTING
 from kiosk.errors import DriverError, KioskError, ReceiptError
 from kiosk.model.facts import PrintStarted
 
@@ -152,4 +153,5 @@ VERBS: dict[str, Callable[[Core, ControlPosted], dict[str, Any]]] = {
     "trust-clock": _trust,
     "reload-data": _reload,
     "stop": _stop,
+    **COUNTING,
 }

@@ -42,7 +42,8 @@ def test_the_box_holds_what_was_stacked_since_it_was_put_in(rig: Rig) -> None:
     books = rig.kernel.books
     assert (books.box, books.box_unknown) == ({"USD": {5000: 1, 1000: 1}}, 1)
     rig.news("notes", d.CashboxRemoved())
-    assert (books.box_session, books.box_present) == (1, False)
+    assert (books.box_session, books.box_present, books.box) == (2, False, {})
+    assert (books.boxes[1].content, books.boxes[1].unknown_notes) == ({"USD": {5000: 1, 1000: 1}}, 1)
     rig.news("notes", d.CashboxInserted())
     assert (books.box_session, books.box, books.box_unknown) == (2, {}, 0)
     rig.feed(1000)

@@ -356,7 +356,7 @@ def test_no_payment_can_begin_from_the_last_screen_of_a_kiosk_that_is_closing(ri
     rig.tap(intents.Finish())
     rig.printed()
     assert rig.state == "thanking"
-    rig.kernel.close_counter("operator")
+    rig.kernel.close_counter("admin:0")
     rig.tap(intents.Begin())
     assert rig.state == "out_of_service"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.effects import LookUp
 from kiosk.core.books import Books
-from kiosk.core.pages import Applied
 from kiosk.core.lookups import InvoiceSource, look_up
+from kiosk.core.pages import Applied
 from kiosk.errors import ReplicaError
 from kiosk.model.invoice import Invoice, PostedThrough
 from tests.core.kernel_rig import PARKING, WATER, Invoices

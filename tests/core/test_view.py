@@ -70,7 +70,7 @@ def test_a_slip_on_the_screen_carries_the_sealed_line_of_its_fact(rig: Rig) -> N
 
 
 def test_only_intents_with_a_row_are_offered(rig: Rig) -> None:
-    assert seen(rig).allowed == ("begin", "enter_number", "language")
+    assert seen(rig).allowed == ("begin", "call_operator", "enter_number", "enter_plate", "language")
     rig.pay(WATER)
     assert {"cancel", "finish"} <= set(seen(rig).allowed)
     assert "accept_conditions" not in seen(rig).allowed

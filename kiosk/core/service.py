@@ -107,7 +107,7 @@ class Core:
         return self._offer(request)
 
     def ask(self, verb: str, arguments: dict[str, Any], *, patience_s: int = ASK_S) -> dict[str, Any]:
-        """Ask for something the counting room may ask for, on behalf of a page; waits for the answer, never for long."""
+        """Ask on behalf of a page for what the counting room may ask for; waits for the answer, never for long."""
         if not verb.startswith("count."):
             return {"ok": False, "error": f"a page may not ask for {verb[:40]!r}", "hint": "use the command line"}
         answers: queue.Queue[dict[str, Any]] = queue.Queue(1)

@@ -4,9 +4,10 @@ Invoices are filled in the order in which they are handed over (`in_fill_order` 
 the city declares); within an invoice the components in the order that its service declares.  What was paid
 before has filled the first of them.  An invoice never gets more than its balance (domain sheet §9, invariant 9).
 
-One whose service refuses partial payment gets all or nothing.  What is left after filling the others is then
-*held* for it, up to what it lacks, and for further such invoices in the same order; money held for an invoice
-counts as tender for that invoice alone.  Only what then is left is an overpayment, owed to the citizen.  So
+One whose service refuses partial payment gets all or nothing.  What is left after filling the others is *held*
+for the first one that got nothing; it always lacks more than that, or it would have been filled.  Money held for an
+invoice counts as tender for that invoice alone.  An overpayment, owed to the citizen, is left only where no such
+invoice went without.  So
 
     used + tender = applied + overpayment + held
 
@@ -109,7 +110,7 @@ def allocate(
     _check(tender_minor, quotes, before)
     left, surplus = tender_minor, 0
     shares: list[Share] = []
-    waiting: dict[tuple[str, str], int] = {}
+    waiting: list[tuple[str, str]] = []
     for quote in quotes:
         service = services.get(quote.service)
         if service is None:
@@ -125,12 +126,11 @@ def allocate(
             surplus += kept - own
         else:
             shares.append(_share(quote, service, 0))
-            waiting[name] = lacking
-    afterwards = {}
-    for name, lacking in waiting.items():
-        fresh = min(left, lacking)
-        left -= fresh
-        afterwards[name] = before.get(name, 0) + fresh
+            waiting.append(name)
+    afterwards = {name: before.get(name, 0) for name in waiting}
+    if waiting:
+        afterwards[waiting[0]] += left
+        left = 0
     return Split(quotes[0].currency, tender_minor, tuple(shares), left + surplus, _listed(before), _listed(afterwards))
 
 

@@ -14,7 +14,7 @@ from kiosk.ledger.allocation import Split, allocate
 from kiosk.ledger.balances import Balances, box_content, entry_of, fold
 from kiosk.ledger.entries import check, net, note_credited, note_disputed, note_suspended, reversal, settlement
 from kiosk.model.entry import Entry, Posting
-from kiosk.model.facts import NoteCredited, Started
+from kiosk.model.facts import Held, NoteCredited, Started
 from kiosk.model.ids import NoteId
 from kiosk.model.invoice import Invoice, Quote, QuoteLine
 from kiosk.model.money import Money
@@ -146,11 +146,11 @@ def test_what_was_paid_before_is_not_paid_again() -> None:
 def test_a_service_that_refuses_part_payment_gets_all_or_nothing() -> None:
     tax = quote("tax", "0002", {"sheet": 5000})
     split, entry = settle(4900, tax)
-    assert (split.outcome, split.overpayment_minor, split.allocations()) == ("unapplied", 4900, ())
-    assert {posting.account: posting.minor for posting in entry.postings} == {"A698": 4900, "A690": -4900}
+    assert (split.outcome, split.held_minor, split.overpayment_minor, split.allocations()) == ("unapplied", 4900, 0, ())
+    assert {posting.account: posting.minor for posting in entry.postings} == {"A698": 4900, "A699": -4900}
     split, _ = settle(4900, tax, SHEET)
     assert [(share.outcome, share.minor) for share in split.shares] == [("none", 0), ("full", 2700)]
-    assert (split.outcome, split.overpayment_minor) == ("partial", 2200)
+    assert (split.outcome, split.held, split.overpayment_minor) == ("partial", (Held("tax", "0002", 2200),), 0)
 
 
 def test_invoices_are_filled_in_cart_order() -> None:
@@ -199,7 +199,7 @@ def test_every_settlement_balances_and_no_invoice_gets_more_than_its_balance(
     )
     tender = sum(notes)
     split = allocate(tender, quotes, SERVICES)
-    assert split.applied_minor + split.overpayment_minor == tender
+    assert split.applied_minor + split.overpayment_minor + split.held_minor == tender
     for share, asked in zip(split.shares, quotes, strict=True):
         assert 0 <= share.minor <= asked.due_minor
         assert share.remaining_minor == asked.due_minor - share.minor
@@ -213,6 +213,7 @@ def test_every_settlement_balances_and_no_invoice_gets_more_than_its_balance(
     assert box_content(balances, CHART, "USD") == tender
     assert balances.of(CHART.roles.unapplied_tender, "USD") == 0
     assert balances.of(CHART.roles.overpayment, "USD") == -split.overpayment_minor
+    assert balances.of(CHART.roles.held_tender, "USD") == -split.held_minor
     assert sum(minor for *_, minor in balances.rows()) == 0
 
 

@@ -89,6 +89,8 @@ def _serve(demonstration: Demonstration, address: str) -> None:
 
 
 def _tell(demonstration: Demonstration, screen: str, bench: str) -> None:
+    from kiosk.workbench.directory import DEMO_PEOPLE
+
     click.echo()
     click.secho("  The kiosk is open.", bold=True)
     click.echo()
@@ -100,5 +102,9 @@ def _tell(demonstration: Demonstration, screen: str, bench: str) -> None:
     for sample in demonstration.samples:
         if sample.owed:
             click.echo(f"    {sample.name:<24} {sample.owed!s:>10}   {sample.shows}")
+    click.echo()
+    click.echo("  Who works here: five touches in the top right corner of the screen, or F12, then id and PIN.")
+    for person in DEMO_PEOPLE:
+        click.echo(f"    {person.id}  {person.pin}   {person.duty}")
     click.echo()
     click.echo("  Ctrl-C ends it.")

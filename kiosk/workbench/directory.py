@@ -9,17 +9,19 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import functools
 import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from kiosk import config
+from kiosk.core.people import hash_of
 from kiosk.errors import ConfigError
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys
@@ -41,6 +43,25 @@ QUICK_PERIODS = {"note_held": 4, "thanking": 3, "accepting": 12, "notice": 4, "u
 DEVICES = ("notes", "receipt", "scanner")
 #: A socket's path has about 100 bytes; the rest of it comes below the runtime directory.
 LONGEST_RUNTIME = 86
+
+
+class DemoPerson(NamedTuple):
+    """Somebody who works at the demonstration."""
+
+    id: str
+    pin: str
+    roles: tuple[str, ...]
+    #: What the demonstration says of them.
+    duty: str
+
+
+#: Four people, so that each duty can be seen apart from the others.
+DEMO_PEOPLE = (
+    DemoPerson("p01", "2580", ("operate", "collect", "close"), "runs the kiosk, takes the box out, closes the day"),
+    DemoPerson("p02", "4711", ("collect",), "signs second for the box"),
+    DemoPerson("p03", "8642", ("count",), "counts the box, without knowing what to expect"),
+    DemoPerson("p04", "1397", ("audit",), "may see what is expected, and counts nothing"),
+)
 
 
 class DemoDirectory:
@@ -106,6 +127,7 @@ class DemoDirectory:
         text = _TEMPLATE.format(
             **{name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
         )
+        text += people_sections()
         if quick:
             text += "\n[checkout.periods]\n" + "".join(f"{name} = {value}\n" for name, value in QUICK_PERIODS.items())
         self.config.write_text(text, encoding="utf-8")
@@ -135,6 +157,15 @@ class DemoDirectory:
                 )
             )  # fmt: skip
         return library
+
+
+@functools.cache
+def people_sections() -> str:
+    """Return the `[[people]]` of a demonstration: made-up ids with PINs that everybody may know."""
+    return "".join(
+        f'\n[[people]]\nid = "{person.id}"\nroles = {json.dumps(person.roles)}\npin = "{hash_of(person.pin)}"\n'
+        for person in DEMO_PEOPLE
+    )
 
 
 def sample_library(samples: Path) -> TariffLibrary:

@@ -37,6 +37,7 @@ _CHOSEN = (
     ("260004223", "Citation 260004223", "two late fees on top, each with its reason"),
     ("260004246", "Citation 260004246", "disabled space: county and city surcharges; large notes are taken"),
     ("260004386", "Citation 260004386", "partly paid before"),
+    ("260004454", "Citation 260004454", "the vehicle is immobilized: payable here, and paying does not free it"),
     ("4212345004 122026 000001500 1", "Water bill 42-1234-5004", "the scan line at the foot of a bill"),
     ("02123456781120260000083177", "Water bill 02-1234-5678", "late charge in cents: nobody can feed it exactly"),
 )
@@ -44,6 +45,7 @@ _REFUSED = (
     ("260004393", "Citation 260004393", "paid already"),
     ("260004411", "Citation 260004411", "void"),
     ("260004422", "Citation 260004422", "in court"),
+    ("260004433", "Citation 260004433", "disputed: under review"),
     ("260004440", "Citation 260004440", "handed to collections"),
     ("260004209", "Citation 260004209", "first offence: a warning, nothing is owed"),
 )

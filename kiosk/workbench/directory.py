@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import io
 import functools
+import io
 import json
 import shutil
 import tempfile
@@ -37,7 +37,11 @@ ZONE = "America/Chicago"
 #: The day for which the example files were written.
 EXAMPLE_DAY = dt.date(2026, 11, 22)
 #: Example file by service; the mapping has the service's name.
-EXAMPLES = {"parking_citation": "parking_citations.csv", "water_bill": "water_bills.csv"}
+EXAMPLES = {
+    "parking_citation": "parking_citations.csv",
+    "water_bill": "water_bills.csv",
+    "property_tax": "property_tax.csv",
+}
 #: Waiting times of the screen in a scenario that is played quickly; a question always stays for 20 s.
 QUICK_PERIODS = {"note_held": 4, "thanking": 3, "accepting": 12, "notice": 4, "unprinted": 6}
 DEVICES = ("notes", "receipt", "scanner")

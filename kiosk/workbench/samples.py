@@ -39,6 +39,7 @@ _CHOSEN = (
     ("260004386", "Citation 260004386", "partly paid before"),
     ("260004454", "Citation 260004454", "the vehicle is immobilized: payable here, and paying does not free it"),
     ("4212345004 122026 000001500 1", "Water bill 42-1234-5004", "the scan line at the foot of a bill"),
+    ("202700001177", "Property tax 2027 0000117", "no part payment: stop short, and scan it again to go on"),
     ("02123456781120260000083177", "Water bill 02-1234-5678", "late charge in cents: nobody can feed it exactly"),
 )
 _REFUSED = (
@@ -47,6 +48,7 @@ _REFUSED = (
     ("260004422", "Citation 260004422", "in court"),
     ("260004433", "Citation 260004433", "disputed: under review"),
     ("260004440", "Citation 260004440", "handed to collections"),
+    ("202700003934", "Property tax 2027 0000393", "no part payment, and more than the kiosk takes in cash"),
     ("260004209", "Citation 260004209", "first offence: a warning, nothing is owed"),
 )
 HOSTILE = (

@@ -201,7 +201,7 @@ def test_an_import_tells_what_it_took_and_refused(ask: Run, tmp_path: Path) -> N
 def test_config_show_fills_in_the_defaults(run: Run, running: Demonstration) -> None:
     found = told(run("config", "show", running.directory.config, "--json"))
     assert found["config"]["checkout"]["cart_limit"] == 8
-    assert sorted(found["services"]) == ["parking_citation", "water_bill"]
+    assert sorted(found["services"]) == ["parking_citation", "property_tax", "water_bill"]
 
 
 @pytest.mark.parametrize("words", [("status",), ("devices",), ("service", "close"), ("receipt", "reprint", "1")])

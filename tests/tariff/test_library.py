@@ -25,7 +25,7 @@ def mended(file: str, old: str, new: str) -> dict[str, str]:
 
 
 def test_the_example_city_loads_with_both_services() -> None:
-    assert set(library().services) == {"parking_citation", "water_bill"}
+    assert set(library().services) == {"parking_citation", "property_tax", "water_bill"}
     assert all(policy.vector for policy in library().policies)
 
 

@@ -143,7 +143,7 @@ def _look_up_plate(
             payable = False
             faults.append(str(error))
         if isinstance(item, CartItem) and payable:
-            items.append(msgspec.structs.replace(item, quote=item.quote, by_plate=True))
+            items.append(msgspec.structs.replace(item, quote=discreet(item.quote), by_plate=True))
         else:
             refused += 1
     told = text("notice.plate_refused", count=refused, counter=DEFAULT_COUNTER) if refused else None

@@ -49,7 +49,8 @@ def page_verdict(checker: Callable[[str], Verdict] | None) -> Callable[[str], An
         total = plain(held.applied_minor + held.overpayment_minor, held.currency)
         known = (("number", str(held.receipt_id)), ("total", f"{held.currency} {total}"), ("at", held.issued),
                  ("kiosk", held.kiosk), ("realm", held.realm))  # fmt: skip
-        return pages.Verdict(verdict.good, "" if verdict.good else verdict.reason, known)
+        specimen = verdict.reason == "specimen"
+        return pages.Verdict(verdict.good, "" if verdict.good or specimen else verdict.reason, known, specimen)
 
     return told
 

@@ -8,12 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kiosk.cli.blindness import person_options
 from kiosk.cli.options import clean, config_option, json_option, tell_json
 from kiosk.cli.places import journal_of, journal_option, places
 from kiosk.errors import ReceiptError
 
 if TYPE_CHECKING:
     from kiosk.model.facts import Committed
+
+#: Exit code of a genuine slip that is worth nothing.
+SPECIMEN = 5
+#: What each verdict means, in words.
+VERDICTS = {
+    "good": "genuine: the city's kiosk issued it",
+    "specimen": "SPECIMEN: genuine, but of training or a demonstration: no real money, worth nothing",
+    "unreadable": "not a receipt of any kiosk",
+    "unknown_kiosk": "the city publishes no key of this kiosk",
+    "unknown_key": "the city publishes no key of this kiosk for this realm and epoch",
+    "bad_signature": "FORGED or damaged: the signature is not of the city's key",
+    "revoked": "the city has revoked the key: this proves nothing any more, ask the office",
+    "out_of_date": "the key was not in use on that date: ask the office",
+}
 
 
 @click.group()
@@ -37,11 +52,19 @@ def _number(asked: str) -> tuple[int, int | None, str]:
 @click.argument("number")
 @config_option
 @journal_option
+@person_options
 @json_option
-def show(number: str, config_file: Path, journal_file: Path | None, as_json: bool) -> None:
-    """Show the slip NUMBER (412, or the whole K07-1-000412-9f3c) as the journal tells it."""
+def show(
+    number: str, config_file: Path, journal_file: Path | None, person: str, pin_file: Path | None, as_json: bool
+) -> None:
+    """Show the slip NUMBER (412, or the whole K07-1-000412-9f3c) as the journal tells it.
+
+    Where somebody may count boxes, the sums of a slip are sealed until its box was counted; an auditor, or an operator
+    who may not count, sees them all the same: --person.
+    """
     import msgspec
 
+    from kiosk.cli.blindness import SEALED, may_see
     from kiosk.journal.receipt_seal import describe, receipt_id
     from kiosk.model.facts import ReceiptIssued
     from kiosk.model.money import Money
@@ -56,20 +79,30 @@ def show(number: str, config_file: Path, journal_file: Path | None, as_json: boo
         raise ReceiptError(
             f"{number} is not a slip of this journal: it has {printed}", hint="compare the last four digits"
         )
+    specimen = committed.fact.realm != "live"
+    sealed = _sealed(path, committed) and not may_see(config_file, person, pin_file, "slip", str(body.number))
     if as_json:
         told = {
             "id": printed,
             "printed": copies,
+            "specimen": specimen,
             **msgspec.to_builtins(describe(committed)),
             "receipt": msgspec.to_builtins(body),
         }
+        if sealed:
+            told |= {name: SEALED for name in told if name.endswith("_minor")}
+            told["receipt"] |= {"lines": SEALED, "totals": SEALED}
         tell_json("kiosk-receipt-1", told)
         return
     click.secho(printed, bold=True)
+    if specimen:
+        click.secho(f"  SPECIMEN: of the realm {committed.fact.realm}, no real money", fg="yellow")
     click.echo(f"  {body.slip}, {committed.fact.stamp.at.iso()}, fact {committed.fact.epoch}/{committed.fact.seq}")
-    for line in body.lines:
+    if sealed:
+        click.echo(f"  {SEALED}: its box was not counted; --person ID for who may see it")
+    for line in () if sealed else body.lines:
         click.echo(f"  {line.service} {line.number}  {line.component:<18} {Money(line.minor, body.currency)}")
-    for total in body.totals:
+    for total in () if sealed else body.totals:
         name, _, value = total.name.partition(":")
         told_amount = (
             f"{total.minor} x {Money(int(value), body.currency)}" if value else str(Money(total.minor, body.currency))
@@ -78,6 +111,15 @@ def show(number: str, config_file: Path, journal_file: Path | None, as_json: boo
     for copy in copies:
         what = "original" if not copy["copy"] else f"copy {copy['copy']}"
         click.echo(f"  {what}: {clean(str(copy['ended']) or 'not ended')}")
+
+
+def _sealed(path: Path, committed: Committed) -> bool:
+    """Tell whether the box that holds a slip's money was not counted yet."""
+    from kiosk.cli.blindness import Counted
+    from kiosk.journal.reader import Reader
+
+    with Reader(path) as reader:
+        return Counted(reader.rows()).seals(committed.fact)
 
 
 def _find(path: Path, number: int, epoch: int | None) -> tuple[Committed, list[dict[str, Any]]]:
@@ -112,7 +154,10 @@ def _find(path: Path, number: int, epoch: int | None) -> tuple[Committed, list[d
 )
 @json_option
 def verify(text: str, keys: Path, as_json: bool) -> None:
-    """Check the TEXT of a receipt's square code ("-" reads it from standard input)."""
+    """Check the TEXT of a receipt's square code ("-" reads it from standard input).
+
+    Exit code 0 for a genuine receipt, 5 for a genuine specimen of training or a demonstration, 1 for anything else.
+    """
     import msgspec
 
     from kiosk.journal.receipt_seal import LONGEST, check, load_keys
@@ -121,16 +166,11 @@ def verify(text: str, keys: Path, as_json: bool) -> None:
     verdict = check(line, load_keys(keys))
     if as_json:
         tell_json("kiosk-receipt-verify-1", msgspec.to_builtins(verdict))
-    elif verdict.receipt is None:
-        click.secho("not a receipt of any kiosk", fg="red")
     else:
-        held = verdict.receipt
-        words = {
-            "good": "genuine: the city's kiosk issued it", "unknown_kiosk": "the city publishes no key of this kiosk",
-            "bad_signature": "FORGED or damaged: the signature is not of the city's key",
-            "revoked": "the key was revoked by the city",
-        }  # fmt: skip
-        click.secho(words.get(verdict.reason, verdict.reason), fg="green" if verdict.good else "red")
+        colour = "green" if verdict.good else "yellow" if verdict.reason == "specimen" else "red"
+        click.secho(VERDICTS[verdict.reason], fg=colour)
+    held = verdict.receipt
+    if held is not None and not as_json:
         for name in (
             "receipt_id",
             "kind",
@@ -142,9 +182,9 @@ def verify(text: str, keys: Path, as_json: bool) -> None:
             "overpayment_minor",
         ):
             click.echo(f"  {name.removesuffix('_minor'):<12} {clean(str(getattr(held, name)))}")
-        if verdict.specimen:
-            click.secho("  a specimen: no real money", fg="yellow")
-    click.get_current_context().exit(0 if verdict.good else 1)
+        if verdict.specimen and verdict.reason != "specimen":
+            click.secho(f"  SPECIMEN: it says itself that it is of the realm {clean(held.realm)}", fg="yellow")
+    click.get_current_context().exit(0 if verdict.good else SPECIMEN if verdict.reason == "specimen" else 1)
 
 
 @receipt.command()
@@ -173,27 +213,43 @@ def keys() -> None:
 @journal_option
 @click.option("--city", required=True, help="Name of the city, as it publishes the list.")
 @click.option(
+    "--add-to", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take over this list, of the city's other kiosks and earlier epochs, and add what it lacks.",
+)  # fmt: skip
+@click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of standard output."
 )
-def publish(config_file: Path, journal_file: Path | None, city: str, out: Path | None) -> None:
+def publish(config_file: Path, journal_file: Path | None, city: str, add_to: Path | None, out: Path | None) -> None:
     """Write the list of public keys, one for each epoch of the journal."""
     import msgspec
 
     from kiosk.journal.encoding import decode
     from kiosk.journal.reader import Reader
-    from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys
+    from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys, load_list
 
     with Reader(journal_of(config_file, journal_file)) as reader:
         newest = reader.last()
         if newest is None:
             raise ReceiptError("the journal is empty", hint="start the kiosk once")
-        kiosk = decode(newest.row).kiosk
-        listed = tuple(PublishedKey(kiosk, epoch, key) for epoch, key in sorted(reader.public_keys().items()))
-    text = msgspec.json.format(msgspec.json.encode(PublishedKeys(city, listed))) + b"\n"
+        fact = decode(newest.row)
+        ours = [
+            PublishedKey(fact.kiosk, epoch, key, realm=fact.realm)
+            for epoch, key in sorted(reader.public_keys().items())
+        ]
+    listed = {key.place: key for key in load_list(add_to).keys} if add_to else {}
+    for key in ours:
+        old = listed.setdefault(key.place, key)
+        if old.public_key != key.public_key:
+            raise ReceiptError(
+                f"{add_to} lists another key for {key.kiosk} {key.realm} epoch {key.epoch}",
+                hint="one of the two is not this kiosk's: find out which before anything is published",
+            )
+    text = msgspec.json.format(msgspec.json.encode(PublishedKeys(city, tuple(listed.values())))) + b"\n"
     if out is None:
         sys.stdout.buffer.write(text)
     else:
         out.write_bytes(text)
         click.echo(
-            f"{len(listed)} keys of {kiosk} are in {out}; hold them against the kiosk's own words before publishing"
+            f"{len(ours)} keys of {fact.kiosk} ({fact.realm}) are in {out}; hold them against the kiosk's own words "
+            "before publishing"
         )

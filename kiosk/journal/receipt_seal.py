@@ -7,12 +7,18 @@ that fact's hash, local time, realm, kind of slip, currency, tender, applied, ov
 then an Ed25519 signature (base64url, no padding) over everything before the last bar, with a prefix that no
 other signature of the journal's key has.  The receipt never carries a key: the verifier brings the published
 list, so a forger's own key proves nothing.
+
+A key is published for one kiosk, one realm and one epoch, so what training's key signs as live is refused.  Outside
+live even a genuine line is a specimen and never good.  A revoked key proves nothing, whatever date the line tells:
+who holds it can write any date.  The dates of a key are for the honest end of one (a kiosk that was taken away).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,13 +28,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kiosk.errors import ReceiptError
 from kiosk.journal.keys import SigningKey
-from kiosk.model.facts import Committed, ReceiptIssued
+from kiosk.model.facts import REALMS, Committed, ReceiptIssued
 from kiosk.model.ids import ReceiptId
 
 _DOMAIN = b"kiosk-receipt-v1\0"
 FORMAT = "KR1"
-#: Longest sealed line that is looked at, characters.
-LONGEST = 512
+#: Longest sealed line that is looked at, characters, and largest list of keys, bytes.
+LONGEST, LARGEST_LIST = 512, 4 << 20
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class SealedReceipt(msgspec.Struct, frozen=True):
@@ -59,13 +66,20 @@ class SealedReceipt(msgspec.Struct, frozen=True):
         return "|".join((FORMAT, *(str(getattr(self, name)) for name in self.__struct_fields__)))
 
 
+#: Kiosk, realm and epoch: what a key is published for.
+Place = tuple[str, str, int]
+
+
 class Verdict(msgspec.Struct, frozen=True):
-    """The outcome of a check: `good` only when the published key of that kiosk and epoch signed the line."""
+    """The outcome of a check: `good` only when the published key of that live kiosk and epoch signed the line."""
 
     good: bool
-    #: ``good``, ``unknown_kiosk``, ``bad_signature``, ``unreadable``, ``revoked``.
+    #: ``good``, ``specimen`` (genuine, of training or a demonstration), ``unreadable``, ``unknown_kiosk``,
+    #: ``unknown_key`` (the kiosk is listed, this realm or epoch is not), ``bad_signature``, ``revoked``,
+    #: ``out_of_date`` (issued outside of the key's dates).
     reason: str
     receipt: SealedReceipt | None = None
+    #: The line itself says that it is not of the live realm.
     specimen: bool = False
 
 
@@ -77,6 +91,23 @@ class PublishedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Ed25519 public key, hexadecimal.
     public_key: str
     revoked: bool = False
+    realm: str = "live"
+    #: First and last local date of what it may have signed; None for no limit.
+    valid_from: dt.date | None = None
+    valid_until: dt.date | None = None
+
+    @property
+    def place(self) -> Place:
+        """What the key is published for."""
+        return self.kiosk, self.realm, self.epoch
+
+    def covers(self, issued: str) -> bool:
+        """Tell whether a local ISO time lies within the key's dates."""
+        try:
+            date = dt.datetime.fromisoformat(issued).date()
+        except ValueError:
+            return False
+        return (self.valid_from or date) <= date <= (self.valid_until or date)
 
 
 class PublishedKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,32 +171,43 @@ def read(line: str) -> tuple[SealedReceipt, bytes]:
     return receipt, signature
 
 
-def check(line: str, published: Mapping[tuple[str, int], PublishedKey]) -> Verdict:
-    """Check a sealed line against the city's published keys, by (kiosk, epoch)."""
+def check(line: str, published: Mapping[Place, PublishedKey]) -> Verdict:
+    """Check a sealed line against the city's published keys, by kiosk, realm and epoch."""
     try:
         receipt, signature = read(line)
     except ReceiptError:
         return Verdict(False, "unreadable")
     specimen = receipt.realm != "live"
-    key = published.get((receipt.kiosk, receipt.epoch))
+    key = published.get((receipt.kiosk, receipt.realm, receipt.epoch))
     if key is None:
-        return Verdict(False, "unknown_kiosk", receipt, specimen)
+        known = any(kiosk == receipt.kiosk for kiosk, _, _ in published)
+        return Verdict(False, "unknown_key" if known else "unknown_kiosk", receipt, specimen)
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
         public.verify(signature, _DOMAIN + receipt.statement().encode("ascii"))
     except (InvalidSignature, ValueError):
         return Verdict(False, "bad_signature", receipt, specimen)
-    return Verdict(not key.revoked, "revoked" if key.revoked else "good", receipt, specimen)
+    if key.revoked:
+        return Verdict(False, "revoked", receipt, specimen)
+    if not key.covers(receipt.issued):
+        return Verdict(False, "out_of_date", receipt, specimen)
+    return Verdict(not specimen, "specimen" if specimen else "good", receipt, specimen)
 
 
-def load_keys(path: Path) -> dict[tuple[str, int], PublishedKey]:
+def load_keys(path: Path) -> dict[Place, PublishedKey]:
     """Read the city's published key list.
 
     Raises:
-        ReceiptError: missing or not such a list.
+        ReceiptError: missing, not such a list, or one that contradicts itself.
     """
+    return {key.place: key for key in load_list(path).keys}
+
+
+def load_list(path: Path) -> PublishedKeys:
+    """Read the city's published key list as it stands; see `load_keys`."""
     try:
-        held = msgspec.json.decode(path.read_bytes(), type=PublishedKeys)
+        with path.open("rb") as file:
+            held = msgspec.json.decode(file.read(LARGEST_LIST + 1), type=PublishedKeys)
     except OSError as error:
         raise ReceiptError(
             f"the key list {path} cannot be read ({error.strerror})", hint="give the file the city publishes"
@@ -174,8 +216,19 @@ def load_keys(path: Path) -> dict[tuple[str, int], PublishedKey]:
         raise ReceiptError(
             f"{path} is not a list of published keys: {error}", hint="ask the city for it again"
         ) from error
-    keys = {(key.kiosk, key.epoch): key for key in held.keys}
-    if len(keys) < len(held.keys):
-        # The later of two could undo the revocation of the other.
-        raise ReceiptError(f"{path} lists a kiosk's epoch twice", hint="ask the city for a list without doubles")
-    return keys
+    owners: dict[str, tuple[str, str]] = {}
+    places: set[Place] = set()
+    for key in held.keys:
+        name = f"{key.kiosk[:12]} {key.realm[:12]} epoch {key.epoch}"
+        if key.realm not in REALMS or not _KEY.fullmatch(key.public_key):
+            raise ReceiptError(f"{path}: the entry of {name} is no key", hint="ask the city for it again")
+        if key.place in places:
+            # The later of two could undo the revocation of the other.
+            raise ReceiptError(f"{path} lists {name} twice", hint="ask the city for a list without doubles")
+        places.add(key.place)
+        if owners.setdefault(key.public_key, (key.kiosk, key.realm)) != (key.kiosk, key.realm):
+            # Each realm of each kiosk has a key of its own, else training could sign what is live.
+            raise ReceiptError(
+                f"{path}: the key of {name} is listed for another kiosk or realm too", hint="ask the city for it again"
+            )
+    return held

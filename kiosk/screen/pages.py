@@ -19,10 +19,12 @@ class Verdict(msgspec.Struct, frozen=True):
     """What a check of a receipt found."""
 
     genuine: bool
-    #: Why not, in plain words; "" for a genuine one.
+    #: Why not: the name of a text ``verify.reason.NAME``, else plain words; "" for a genuine one.
     reason: str = ""
     #: (name, value): ``number``, ``total``, ``at``, ``kiosk``, ``realm``, ``key``; anything else is shown by its name.
     facts: tuple[tuple[str, str], ...] = ()
+    #: Genuine, but of training or a demonstration: never shown as good.
+    specimen: bool = False
 
 
 class HealthPage:

@@ -137,7 +137,7 @@ class DemoDirectory:
         self.config.write_text(text, encoding="utf-8")
         path = self.state / "journal-demo.key"
         key = SigningKey.load(path) if path.exists() else SigningKey.create(path)
-        listed = PublishedKeys("Example City", (PublishedKey(KIOSK, 1, key.public_hex),))
+        listed = PublishedKeys("Example City", (PublishedKey(KIOSK, 1, key.public_hex, realm="demo"),))
         self.published.write_bytes(msgspec.json.format(msgspec.json.encode(listed)) + b"\n")
 
     def import_examples(

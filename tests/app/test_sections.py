@@ -28,7 +28,7 @@ def test_a_live_kiosk_is_shown_in_no_other_page() -> None:
 
 def test_a_key_list_that_names_an_epoch_twice_is_refused(tmp_path: Path) -> None:
     """The later of two could undo the revocation of the other."""
-    rows = [{"kiosk": "K07", "epoch": 1, "public_key": "00", "revoked": revoked} for revoked in (True, False)]
+    rows = [{"kiosk": "K07", "epoch": 1, "public_key": "0" * 64, "revoked": revoked} for revoked in (True, False)]
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"city": "Example City", "keys": rows}), encoding="utf-8")
     with pytest.raises(ReceiptError, match="twice"):

@@ -122,8 +122,14 @@ def test_a_receipt_is_shown_by_its_number(ask: Run) -> None:
 def test_a_receipt_is_genuine_by_the_published_keys_only(ask: Run, run: Run, running: Demonstration) -> None:
     line = sealed(running)
     keys = running.directory.published
-    assert run("receipt", "verify", line, "--keys", keys).exit_code == 0
-    assert told(run("receipt", "verify", "-", "--keys", keys, "--json", feed=line + "\n"))["good"] is True
+    specimen = run("receipt", "verify", line, "--keys", keys)  # of a demonstration: genuine, and never plainly good
+    assert specimen.exit_code == 5
+    assert "SPECIMEN" in specimen.stdout
+    verdict = told(run("receipt", "verify", "-", "--keys", keys, "--json", feed=line + "\n"))
+    assert (verdict["good"], verdict["reason"], verdict["specimen"]) == (False, "specimen", True)
+    passed_off = run("receipt", "verify", line.replace("|demo|", "|live|"), "--keys", keys)
+    assert passed_off.exit_code == 1
+    assert "genuine" not in passed_off.stdout
     raised = line.replace("|2000|2000|0|0|", "|9000|9000|0|0|")
     assert raised != line
     result = run("receipt", "verify", raised, "--keys", keys, "--json")

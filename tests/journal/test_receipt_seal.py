@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kiosk.errors import ReceiptError
 from kiosk.journal.keys import SigningKey
-from kiosk.journal.receipt_seal import LONGEST, PublishedKey, check, describe, load_keys, read, receipt_id, seal
+from kiosk.journal.receipt_seal import (
+    LONGEST,
+    Place,
+    PublishedKey,
+    check,
+    describe,
+    load_keys,
+    read,
+    receipt_id,
+    seal,
+)
 from kiosk.model.facts import Committed, Fact, ReceiptIssued, ReceiptTotal
 from tests.journal.conftest import stamp_at
 
@@ -29,8 +40,9 @@ def slip(*, realm: str = "live", kind: str = "receipt", totals: tuple[ReceiptTot
     return Committed(fact, bytes(range(32)))
 
 
-def published(key: SigningKey = KEY, *, revoked: bool = False) -> dict[tuple[str, int], PublishedKey]:
-    return {("K07", 1): PublishedKey("K07", 1, key.public_hex, revoked)}
+def published(key: SigningKey = KEY, **more: Any) -> dict[Place, PublishedKey]:
+    found = PublishedKey("K07", 1, key.public_hex, **more)
+    return {found.place: found}
 
 
 def test_a_sealed_line_verifies_against_the_published_key() -> None:
@@ -57,17 +69,60 @@ def test_a_key_cannot_travel_in_the_receipt() -> None:
 
 def test_an_unknown_kiosk_or_epoch_is_told_apart_from_a_forgery() -> None:
     assert check(seal(slip(), KEY), {}).reason == "unknown_kiosk"
-    later = {("K07", 2): PublishedKey("K07", 2, KEY.public_hex)}
-    assert check(seal(slip(), KEY), later).reason == "unknown_kiosk"
+    later = PublishedKey("K07", 2, KEY.public_hex)
+    assert check(seal(slip(), KEY), {later.place: later}).reason == "unknown_key"
+
+
+def test_the_key_of_another_kiosk_proves_nothing_of_this_one() -> None:
+    other = PublishedKey("K08", 1, FORGER.public_hex)
+    assert check(seal(slip(), FORGER), {**published(), other.place: other}).reason == "bad_signature"
+    assert check(seal(slip(), FORGER), {other.place: other}).reason == "unknown_kiosk"
 
 
 def test_a_revoked_key_is_never_good() -> None:
+    """Not even for a date before it was revoked: who holds the key can write any date."""
     verdict = check(seal(slip(), KEY), published(revoked=True))
     assert (verdict.good, verdict.reason) == (False, "revoked")
 
 
-def test_a_specimen_is_marked_as_one() -> None:
-    assert check(seal(slip(realm="training"), KEY), published()).specimen
+ISSUED = stamp_at(10).at.local().date()
+DAY = dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "good"),
+    [
+        (None, None, True), (ISSUED, ISSUED, True), (ISSUED - DAY, None, True), (None, ISSUED, True),
+        (ISSUED + DAY, None, False), (None, ISSUED - DAY, False), (ISSUED + DAY, ISSUED + 9 * DAY, False),
+    ],
+)  # fmt: skip
+def test_a_key_is_good_on_the_days_for_which_the_city_lists_it(
+    start: dt.date | None, end: dt.date | None, good: bool
+) -> None:
+    verdict = check(seal(slip(), KEY), published(valid_from=start, valid_until=end))
+    assert (verdict.good, verdict.reason) == (good, "good" if good else "out_of_date")
+
+
+@pytest.mark.parametrize("realm", ["training", "demo"])
+def test_a_genuine_specimen_is_told_as_one_and_is_never_good(realm: str) -> None:
+    verdict = check(seal(slip(realm=realm), KEY), published(realm=realm))
+    assert (verdict.good, verdict.reason, verdict.specimen) == (False, "specimen", True)
+
+
+def test_a_training_receipt_presented_as_live_is_refused() -> None:
+    """Its realm changed on paper, or signed as live by training's own key: the live key alone proves a live receipt."""
+    training = PublishedKey("K07", 1, FORGER.public_hex, realm="training")
+    both = {**published(), training.place: training}
+    honest = seal(slip(realm="training"), FORGER)
+    assert check(honest, both).reason == "specimen"
+    assert check(honest.replace("|training|", "|live|"), both).reason == "bad_signature"
+    assert check(seal(slip(), FORGER), both).reason == "bad_signature"
+    assert check(seal(slip(), FORGER), {training.place: training}).reason == "unknown_key"
+
+
+def test_a_specimen_of_an_unlisted_realm_is_not_even_a_specimen() -> None:
+    verdict = check(seal(slip(realm="training"), KEY), published())
+    assert (verdict.good, verdict.reason, verdict.specimen) == (False, "unknown_key", True)
 
 
 @pytest.mark.parametrize("place", range(15))
@@ -78,7 +133,7 @@ def test_every_altered_field_fails(place: int) -> None:
     assert parts[place] != old
     verdict = check("|".join(parts), published())
     assert not verdict.good
-    assert verdict.reason in ("bad_signature", "unreadable", "unknown_kiosk")
+    assert verdict.reason in ("bad_signature", "unreadable", "unknown_kiosk", "unknown_key")
 
 
 @given(st.data())
@@ -139,6 +194,32 @@ def test_the_published_list_is_read_strictly(tmp_path: Path) -> None:
 
 
 def test_a_published_key_that_is_no_key_makes_nothing_good() -> None:
-    broken = {("K07", 1): PublishedKey("K07", 1, "zz")}
-    assert not check(seal(slip(), KEY), broken).good
-    assert msgspec.json.encode(broken["K07", 1])
+    broken = PublishedKey("K07", 1, "zz")
+    assert not check(seal(slip(), KEY), {broken.place: broken}).good
+
+
+LISTED = {"kiosk": "K07", "epoch": 1, "public_key": KEY.public_hex}
+CONTRADICTIONS = {
+    "one place twice": ([LISTED, {**LISTED, "revoked": True}], "twice"),
+    "one key for two realms": ([LISTED, {**LISTED, "realm": "training"}], "another kiosk or realm"),
+    "one key for two kiosks": ([LISTED, {**LISTED, "kiosk": "K08"}], "another kiosk or realm"),
+    "no key": ([{**LISTED, "public_key": "zz"}], "is no key"),
+    "capitals": ([{**LISTED, "public_key": KEY.public_hex.upper()}], "is no key"),
+    "no realm": ([{**LISTED, "realm": "moon"}], "is no key"),
+    "no date": ([{**LISTED, "valid_from": "soon"}], "not a list"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_list_that_contradicts_itself_is_refused_whole(tmp_path: Path, name: str) -> None:
+    rows, problem = CONTRADICTIONS[name]
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"city": "Example City", "keys": rows}), encoding="utf-8")
+    with pytest.raises(ReceiptError, match=problem):
+        load_keys(path)
+
+
+def test_one_key_may_serve_several_epochs_of_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"city": "Example City", "keys": [LISTED, {**LISTED, "epoch": 2}]}), encoding="utf-8")
+    assert check(seal(slip(), KEY), load_keys(path)).good

@@ -1,0 +1,145 @@
+"""A kiosk changes over to another realm: the same process comes back on the other journal, with the other key."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kiosk import app
+from kiosk.journal.keys import SigningKey
+from kiosk.journal.reader import Reader
+from kiosk.journal.realm import CHOICE
+from kiosk.journal.verify import verify
+from kiosk.model import facts
+from tests.app.live_kiosk import LiveKiosk, live_kiosk, process_kiosk, run_kiosk, until
+
+
+def realm_of(kiosk: LiveKiosk) -> str:
+    found: str = kiosk.kernel.parts.journal.realm
+    return found
+
+
+def make_live(config: Path) -> None:
+    """Configure the kiosk of a test as a live one."""
+    text = config.read_text("utf-8").replace('realm = "demo"', 'realm = "live"')
+    config.write_text("\n".join(line for line in text.splitlines() if "framed_by" not in line) + "\n", "utf-8")
+
+
+CHANGER = """
+import sys, threading, time
+from kiosk import app
+from kiosk.app import running
+
+class Changing(running.Running):
+    changed = 0
+    def start(self):
+        super().start()
+        if Changing.changed < len(sys.argv) - 2:
+            realm = sys.argv[2 + Changing.changed]
+            Changing.changed += 1
+            # The kernel's own thread asks for it, as the effect of an operator's menu does.
+            kernel = self.core.running_kernel
+            tick = kernel.tick
+            def change():
+                kernel.tick = tick
+                tick()
+                kernel.parts.restart(realm)
+            kernel.tick = change
+
+running.Running = Changing
+from pathlib import Path
+sys.exit(app.run(app.load(Path(sys.argv[1])), print))
+"""
+
+
+def test_one_process_goes_to_training_and_back_and_each_journal_keeps_its_own_key() -> None:
+    kiosk = LiveKiosk()
+    try:
+        kiosk.hardware.start()
+        make_live(kiosk.directory.config)
+        state = kiosk.directory.state
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHANGER, str(kiosk.directory.config), "training", "live"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            journals = [state / "journal-live.db", state / "journal-training.db"]
+            until(lambda: journals[1].exists(), "the training journal was begun", 40)
+            until(lambda: len(kinds(journals[0], facts.Started)) == 2, "it is back on the live journal", 40)
+            until(lambda: not (state / CHOICE).exists(), "the choice is taken back")
+            child.send_signal(signal.SIGTERM)
+            said, _ = child.communicate(timeout=30)
+        finally:
+            child.kill()
+        assert child.returncode == 0, said
+        assert "realm training" in said
+        assert "realm live" in said
+        for path, starts in zip(journals, (2, 1), strict=True):
+            with Reader(path) as reader:
+                assert verify(reader) == []
+                every = list(reader.read())
+            assert {each.fact.realm for each in every} == {path.stem.removeprefix("journal-")}
+            assert sum(isinstance(each.fact.body, facts.Started) for each in every) == starts
+            assert sum(isinstance(each.fact.body, facts.Stopped) for each in every) == starts, "every end was orderly"
+        keys = {SigningKey.load(path.with_suffix(".key")).public_hex for path in journals}
+        assert len(keys) == 2
+    finally:
+        kiosk.stage.stop()
+        kiosk.hardware.stop()
+        shutil.rmtree(kiosk.root)
+
+
+def kinds(path: Path, kind: type) -> list[object]:
+    with Reader(path) as reader:
+        return [each.fact.body for each in reader.read() if isinstance(each.fact.body, kind)]
+
+
+def test_a_demonstration_that_is_told_to_become_live_goes_on_and_tells_it() -> None:
+    with live_kiosk() as kiosk:
+        kiosk.wait("idle")
+        kiosk.core.restart_on("live")
+        until(lambda: "cannot work in the realm 'live'" in kiosk.kernel.last_fault, "the refusal is told")
+        assert kiosk.core.next_realm == ""
+        assert not kiosk.core.ended.is_set()
+        assert realm_of(kiosk) == "demo"
+        assert not (kiosk.directory.state / CHOICE).exists()
+
+
+@pytest.fixture
+def stopped() -> Iterator[LiveKiosk]:
+    """A kiosk that was never started."""
+    kiosk = LiveKiosk(screen=False)
+    yield kiosk
+    shutil.rmtree(kiosk.root)
+
+
+def test_training_lasts_over_a_restart_and_commands_read_its_journal(stopped: LiveKiosk) -> None:
+    kiosk = stopped
+    make_live(kiosk.directory.config)
+    (kiosk.directory.state / CHOICE).write_text("training\n")
+    setup = app.load(kiosk.directory.config)
+    assert (setup.realm, setup.journal_path.name) == ("training", "journal-training.db")
+    journal, _ = app.open_journal(setup, app.make_clock(setup), facts.Digests("", "", ""))
+    journal.close()
+    done = run_kiosk("journal", "verify", "--config", str(kiosk.directory.config))
+    assert done.returncode == 0
+    assert "SPECIMEN" in done.stdout
+    assert "journal-training.db" in done.stdout
+
+
+@pytest.mark.parametrize("choice", ["live", "garbage"])
+def test_a_choice_that_does_not_fit_stops_the_start_with_one_clear_line(choice: str) -> None:
+    with process_kiosk() as kiosk:
+        kiosk.wait("idle")
+        assert kiosk.terminate() == 0
+        (kiosk.directory.state / CHOICE).write_text(choice)
+        done = run_kiosk("run", "--config", str(kiosk.directory.config))
+        assert done.returncode == 1
+        assert str(kiosk.directory.state / CHOICE) in done.stderr
+        assert "Traceback" not in done.stderr

@@ -98,6 +98,9 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     #: The state a question returns to.
     asked_from: State | None = None
     messages: tuple[Text, ...] = ()
+    #: Services of which the citizen is asked to choose one for the number that was typed; dropped with that question.
+    choosing: tuple[str, ...] = ()
+    typed: str = ""
     refused_notes: int = 0
     jobs: tuple[Job, ...] = ()
     #: Numbers of the slips of this session, newest first.

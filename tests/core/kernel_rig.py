@@ -43,8 +43,8 @@ WALL = 1_795_364_100 * NS
 KEY = SigningKey.from_seed(b"r" * 32)
 DIGESTS = facts.Digests("software", "settings", "")
 NOTES = (100, 500, 1000, 2000, 5000)
-#: Water bill of 83.17 and a parking citation of the example city.
-WATER, PARKING = "0212345678", "260004209"
+#: Water bill of 83.17, a parking citation of 30.00 and a tax bill of 120.00 that takes no part payment.
+WATER, PARKING, TAX = "0212345678", "260004209", "202700001177"
 
 
 def usd(minor: int) -> Money:
@@ -101,6 +101,10 @@ class Invoices:
             ("parking_citation", PARKING): Invoice(
                 service="parking_citation", number=PARKING, currency="USD", amount_minor=None,
                 issued=dt.date(2026, 11, 5), code="01", offence=3,
+            ),
+            ("property_tax", TAX): Invoice(
+                service="property_tax", number=TAX, currency="USD", amount_minor=12000,
+                issued=dt.date(2026, 11, 2), due=dt.date(2027, 1, 31),
             ),
         }  # fmt: skip
         #: Keys of `rows` by plate.

@@ -18,14 +18,15 @@ from kiosk.errors import JournalFull
 from kiosk.model import device_events as d
 from kiosk.model import facts
 from kiosk.model.ids import NoteId
-from tests.core.kernel_rig import PARKING, WATER, Rig, usd
+from tests.core.kernel_rig import PARKING, TAX, WATER, Rig, usd
 from tests.tariff.example_city import chart
 
 #: A memory disk where there is one: what an fsync costs is not the question here.
 PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None
 CASH_IN_BOX = chart().roles.cash_in_box
 TAPS = (
-    intents.Begin(), intents.EnterNumber(WATER), intents.EnterNumber(PARKING), intents.EnterNumber("<script>"),
+    intents.Begin(), intents.EnterNumber(WATER), intents.EnterNumber(PARKING), intents.EnterNumber(TAX),
+    intents.EnterNumber("<script>"),
     intents.AddAnother(), intents.RemoveInvoice(0), intents.Pay(), intents.AcceptConditions(), intents.AgreeExcess(),
     intents.DeclineExcess(), intents.Finish(), intents.Cancel(), intents.KeepPaying(), intents.MoreTime(),
     intents.Back(), intents.Dismiss(), intents.ChooseLanguage("es"),
@@ -51,7 +52,7 @@ wild = st.one_of(
 )
 life = st.sampled_from([("restart", None), ("full", None), ("room", None), ("checkpoint", None), ("break", None),
                         ("mend", None), ("box_out", None), ("box_in", None)])  # fmt: skip
-to_pay = st.just(("to_pay", None))
+to_pay = st.sampled_from([("to_pay", WATER), ("to_pay", TAX)])
 anything = st.one_of(to_pay, to_pay, honest, honest, honest, taps, taps, waits, wild, life)
 
 
@@ -70,7 +71,7 @@ class Player:
             case "wait":
                 rig.wait(what)
             case "to_pay":
-                for intent in (intents.EnterNumber(WATER), intents.Pay(), intents.AcceptConditions()):
+                for intent in (intents.EnterNumber(what), intents.Pay(), intents.AcceptConditions()):
                     rig.tap(intent)
             case "insert":
                 serial = max([rig.serial, *(note.serial for note in rig.kernel.books.outcomes())]) + 1
@@ -162,7 +163,13 @@ def hold(rig: Rig) -> None:
             tender[session] += body.value.minor
         if isinstance(body, facts.Settled):
             assert body.tender_minor == tender.pop(session)
-            assert body.tender_minor == sum(part.minor for part in body.allocations) + body.overpayment_minor
+            used, held = (sum(each.minor for each in parts) for parts in (body.used, body.held))
+            applied = sum(part.minor for part in body.allocations)
+            assert used + body.tender_minor == applied + body.overpayment_minor + held
+    held_now = rig.kernel.books.held
+    assert min(held_now.values(), default=1) > 0
+    assert {name.partition("/")[0] for name in held_now} <= {"property_tax"}, "held where part payment is refused only"
+    assert sum(held_now.values()) == -rig.kernel.books.balances.get("USD", {}).get(chart().roles.held_tender, 0)
     open_session = rig.kernel.books.open_session
     assert set(tender) <= {open_session.session if open_session else ""}
     if rig.kernel.trouble is None:

@@ -20,6 +20,8 @@ from kiosk.journal.verify import commit_books
 from kiosk.model import facts
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.facts import AnyBody, Fact, Genesis, Stamp
+from kiosk.model.invoice import Quote, QuoteLine
+from kiosk.model.texts import text
 from tests.journal.conftest import stamp_at
 from tests.journal.examples import credited, intended, moved, settled
 
@@ -50,10 +52,16 @@ def slip(kind: str, number: int, of_kind: int, about: int, *totals: tuple[str, i
 
 
 def paid(serial: int, number: int, of_kind: int, minor: int = 2000) -> tuple[AnyBody, ...]:
-    """A payment with one note, as one commit."""
+    """A payment with one note, as one commit; each pays an invoice of its own."""
     sums = (("tender", minor), ("applied", minor), ("overpayment", 0))
-    return (intended(serial, minor), credited(serial, minor), settled(minor, minor),
-            slip("receipt", number, of_kind, -1, *sums))  # fmt: skip
+    line = QuoteLine("fine", minor, text("fee.base", code="EXP"), "expired-meter@2026-01-01")
+    quote = Quote("parking_citation", f"PC{serial}", "USD", (line,), NINTH)
+    allocation = facts.Allocation("parking_citation", f"PC{serial}", minor, 0, "full")
+    return (
+        facts.TenderFrozen((quote,), minor, "USD", "en"), intended(serial, minor), credited(serial, minor),
+        msgspec.structs.replace(settled(minor, minor), allocations=(allocation,)),
+        slip("receipt", number, of_kind, -1, *sums),
+    )  # fmt: skip
 
 
 def z(
@@ -155,10 +163,10 @@ def _filled(body: AnyBody, seq: int, head: bytes) -> AnyBody:
 def _add(rows: list[Row], head: bytes, body: AnyBody, stamp: Stamp, realm: str, *, signed: bool) -> bytes:
     seq = len(rows) + 1
     fact = Fact(version=1, kiosk="K07", epoch=1, seq=seq, realm=realm, stamp=stamp, body=body)
-    text = encode(fact)
-    digest = chain(head, text)
+    row = encode(fact)
+    digest = chain(head, row)
     signature = KEY.sign(head_message("K07", 1, seq, digest)) if signed else None
-    rows.append(Row(1, seq, kind_of(fact), text, digest, signature))
+    rows.append(Row(1, seq, kind_of(fact), row, digest, signature))
     return digest
 
 

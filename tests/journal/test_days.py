@@ -31,7 +31,7 @@ def test_z_numbers_run_from_one_without_a_gap() -> None:
 
 @pytest.mark.parametrize("field", ["through_seq", "through_epoch", "through_hash"])
 def test_a_closing_names_the_fact_right_before_it(field: str) -> None:
-    real = {"through_epoch": 1, "through_seq": 11, "through_hash": "00" * 32}
+    real = {"through_epoch": 1, "through_seq": 12, "through_hash": "00" * 32}
     wrong: dict[str, Any] = {"through_epoch": 2, "through_seq": 10}
     fields = {**real, **({field: wrong[field]} if field in wrong else {})}
     assert codes(up_to(change(story(), "midnight", Z, **fields), "midnight")) == {"z_misplaced"}

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from kiosk.errors import JournalDamaged
 from kiosk.journal.export import lines_of, rows_of
 from kiosk.journal.reader import Reader
+from kiosk.model.facts import AnyBody, Period, Stamp
 from tests.databases import make_v1
 
 PAGE = Path(__file__).parents[2] / "docs" / "journal-format.md"
@@ -80,6 +82,21 @@ def test_the_example_row_of_the_page_is_a_row(export: bytes) -> None:
     assert found is not None
     row = re.sub(r"\n *", "", found[1]).encode()
     assert row in export
+
+
+def test_the_page_tells_every_kind_of_fact_with_its_members_in_order() -> None:
+    told: dict[str, list[str]] = {}
+    for line in PAGE.read_text().splitlines():
+        if line.startswith("| `"):
+            kinds, _, members = line.strip("| ").partition(" | ")
+            for kind in re.findall(r"`(\w+)`", kinds):
+                told.setdefault(kind, re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", members)))
+    for body in get_args(AnyBody):
+        name, members = body.__struct_config__.tag, list(body.__struct_fields__)
+        assert [each for each in told[name] if each in members] == members, name
+    for struct in (Stamp, Period):
+        missing = [name for name in struct.__struct_fields__ if f"`{name}`" not in PAGE.read_text()]
+        assert missing == []
 
 
 def test_an_export_is_read_back_as_the_rows_it_was_made_of(export: bytes) -> None:

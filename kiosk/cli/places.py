@@ -7,6 +7,7 @@ configuration whose other sections are broken; whatever needs the whole truth us
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from kiosk import config
 from kiosk.errors import ConfigError
 from kiosk.journal.realm import chosen_realm
+
+if TYPE_CHECKING:
+    from kiosk.core.people import Person
 
 #: Defaults of `kiosk.app.Places` and `kiosk.app.Identity`; a test compares them.
 STATE, RUNTIME, REALM = "/var/lib/kiosk", "/run/kiosk", "live"
@@ -64,6 +68,24 @@ def _text(raw: dict[str, object], section: str, key: str, default: str, file: Pa
     if not isinstance(value, str) or "\0" in value:
         raise ConfigError(f"{file}: {section}.{key} is not text", hint="kiosk config check tells more")
     return value
+
+
+def people_of(file: Path) -> tuple[Person, ...]:
+    """Read the people of a configuration, whatever its other sections hold; without the installed file, nobody.
+
+    Raises:
+        ConfigError: the file cannot be read, or a person in it is wrong.
+    """
+    from kiosk.cli.options import DEFAULT_CONFIG
+    from kiosk.core.people import Person, check_people
+
+    if str(file) == DEFAULT_CONFIG and not file.exists():
+        return ()
+    source = config.read_text(file)
+    listed = config.table(source, str(file)).get("people", [])
+    if not isinstance(listed, list):
+        raise ConfigError(f"{file}: people is not a list of sections", hint="[[people]] for each person")
+    return check_people(tuple(config.convert(each, str(file), Person, source=source) for each in listed))
 
 
 def journal_of(file: Path, journal: Path | None) -> Path:

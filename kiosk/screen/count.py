@@ -102,7 +102,7 @@ class CountPage:
     async def page(self, request: Request) -> Response:
         """Draw the list or one box; on a post, act first."""
         if self._ask is None:
-            return self._drawn(Sheet(refusal=Refusal("count.unavailable", "count.unavailable.hint")))
+            return self._drawn(Sheet(refusal=Refusal("counting.unavailable", "counting.unavailable.hint")))
         if request.method == "POST":
             return await self._posted(await request.body())
         return self._drawn(await self._sheet(request.query_params.get("session", "")))
@@ -140,13 +140,13 @@ class CountPage:
             number = int(session) if session.isascii() and session.isdigit() and len(session) <= LONGEST_SESSION else -1
             sheet.box = next((box for box in sheet.listed.boxes if box.session == number), None)
             if sheet.box is None and sheet.refusal is None:
-                sheet.refusal = Refusal("count.no_box", "count.no_box.hint")
+                sheet.refusal = Refusal("counting.no_box", "counting.no_box.hint")
         return sheet
 
     async def _receive(self, sheet: Sheet, session: int, typed: dict[str, str]) -> None:
         whole = typed.get("seal_whole", "")
         if whole not in ("yes", "no"):
-            sheet.refusal = Refusal("count.seal_missing", "count.seal_missing.hint")
+            sheet.refusal = Refusal("counting.seal_missing", "counting.seal_missing.hint")
             return
         told = {**_signed(typed), "session": session, "box": typed.get("box", "").strip().upper()}
         told |= {"seal": typed.get("seal", "").strip().upper(), "seal_whole": whole == "yes"}
@@ -159,7 +159,7 @@ class CountPage:
             if not (
                 told.isascii() and told.isdigit() and len(told) <= len(str(MOST_NOTES)) and int(told) <= MOST_NOTES
             ):
-                sheet.refusal = Refusal("count.bad_number", "count.bad_number.hint")
+                sheet.refusal = Refusal("counting.bad_number", "counting.bad_number.hint")
                 return
             notes.append([value, int(told)])
         asked = {**_signed(typed), "session": session, "notes": notes, "final": typed.get("final") == "yes"}
@@ -186,7 +186,7 @@ class CountPage:
         if answer.get("ok") is True:
             return answer
         sheet.refusal = Refusal(
-            str(answer.get("error", ""))[:300] or "count.refused", str(answer.get("hint", ""))[:300]
+            str(answer.get("error", ""))[:300] or "counting.refused", str(answer.get("hint", ""))[:300]
         )
         return None
 
@@ -219,15 +219,15 @@ class CountWords:
 
     def state(self, state: str) -> str:
         """A box's state as the texts know it."""
-        return self._view.t(f"count.state.{state}") if state in STATES else state
+        return self._view.t(f"counting.state.{state}") if state in STATES else state
 
     def box(self, box: Box) -> str:
         """A box's number, in words where nobody knows it."""
-        return box.box or self._view.t("count.box_unknown")
+        return box.box or self._view.t("counting.box_unknown")
 
     def difference(self, minor: int) -> str:
         """Name a difference: over, short or none."""
-        return self._view.t("count.none" if minor == 0 else "count.over" if minor > 0 else "count.short")
+        return self._view.t("counting.none" if minor == 0 else "counting.over" if minor > 0 else "counting.short")
 
     @property
     def step(self) -> str:
@@ -273,5 +273,5 @@ def _read(answer: dict[str, Any], kind: type[T], sheet: Sheet) -> T:
     try:
         return msgspec.convert(answer, kind)
     except msgspec.MsgspecError:
-        sheet.refusal = Refusal("count.unread", "count.unread.hint")
+        sheet.refusal = Refusal("counting.unread", "counting.unread.hint")
         return kind()

@@ -24,8 +24,19 @@ from kiosk.model import facts
 from kiosk.model.device_events import CashboxInserted, CashboxRemoved
 from kiosk.model.texts import Text, text
 
+#: The stages in which each intent means something.
+STAGES_OF: dict[type[intents.Intent], tuple[str, ...]] = {
+    intents.ExchangeNumbers: ("numbers",), intents.EnterPin: ("second",), intents.Back: ("numbers", "second"),
+    intents.Cancel: ("numbers", "second"), intents.ConfirmExchange: ("inserted", "unfinished"),
+    intents.AbandonExchange: ("open", "inserted", "unfinished"),
+}  # fmt: skip
 #: What stands on boxes and seals.
 NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]{0,23}")
+
+
+def fits_stage(model: Checkout, intent: type[intents.Intent]) -> bool:
+    """Tell whether an intent means something in the present stage of an exchange; always where there is none."""
+    return model.exchange is None or model.exchange.stage in STAGES_OF.get(intent, (model.exchange.stage,))
 
 
 def at(model: Checkout, ctx: Context, exchange: Exchange, *messages: Text) -> Checkout:

@@ -251,6 +251,6 @@ def allowed(model: Checkout) -> tuple[str, ...]:
         if state is not model.state or not issubclass(event, i.Intent):
             continue
         role = attended.ROLE_OF.get(event)
-        if role is None or attended.holds(model, role):
+        if (role is None or attended.holds(model, role)) and exchange.fits_stage(model, event):
             tags.append(event.__struct_config__.tag)
     return tuple(sorted(str(tag) for tag in tags))

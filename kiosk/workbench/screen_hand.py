@@ -20,8 +20,14 @@ _LOOK_S = 0.05
 PATIENCE_MS = 15_000
 #: What scenarios call an intent, where that is another word.
 WORDS = {"type": "enter_number", "agree": "agree_excess", "decline": "decline_excess", "accept": "accept_conditions"}
-#: The field that an intent's argument goes into.
-FIELDS = {"enter_number": "text", "language": "language", "remove_invoice": "index"}
+#: The field that an intent's words go into, all of them together …
+FIELDS = {
+    "enter_number": "text", "enter_plate": "text", "language": "language", "remove_invoice": "index",
+    "release": "device", "shutter": "closed", "change_realm": "realm", "acknowledge_slip": "number",
+    "reprint_slip": "number",
+}  # fmt: skip
+#: … or one each.
+SEVERAL = {"enter_pin": ("person", "pin"), "exchange_numbers": ("old_box", "new_box", "seal")}
 
 
 class ScreenHand:
@@ -123,6 +129,7 @@ class ScreenHand:
         }
         if intent in FIELDS:
             fields[FIELDS[intent]] = " ".join(args)
+        fields |= dict(zip(SEVERAL.get(intent, ()), args, strict=False))
         status, _, text = self._ask("POST", "/intent", msgspec.json.encode(fields))
         if status == 202:
             return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.checkout import intents
+from kiosk.core import view
 from kiosk.model import device_events as d
 from kiosk.model import facts
 from tests.core.kernel_rig import PINS, Rig
@@ -86,6 +87,24 @@ def test_a_box_that_goes_without_authority_is_an_alarm_and_a_session_of_its_own(
     assert books.boxes[1].ended_by == "removal"
     paid(rig, 1000)
     assert books.box == {"USD": {1000: 1}}  # what is in the box that was put back is not presumed
+
+
+def test_each_stage_offers_what_means_something_in_it(rig: Rig) -> None:
+    def offered() -> set[str]:
+        told = set(view.snapshot(rig.kernel, version=1, boot="b").allowed)
+        return told & {"exchange_numbers", "enter_pin", "confirm_exchange", "abandon_exchange", "back"}
+
+    rig.sign_in("p01")
+    rig.tap(intents.BeginExchange())
+    assert offered() == {"exchange_numbers", "back"}
+    rig.tap(intents.ExchangeNumbers("B-1", "B-2", "S-77"))
+    assert offered() == {"enter_pin", "back"}
+    rig.tap(intents.EnterPin("p02", PINS["p02"]))
+    assert offered() == {"abandon_exchange"}
+    rig.news("notes", d.CashboxRemoved())
+    assert offered() == set()
+    rig.news("notes", d.CashboxInserted())
+    assert offered() == {"abandon_exchange", "confirm_exchange"}
 
 
 def test_no_note_is_taken_from_the_authorisation_to_the_end(rig: Rig) -> None:

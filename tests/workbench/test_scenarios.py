@@ -20,6 +20,7 @@ WANTED = {
     "pay-exact", "overpay-agree", "overpay-decline", "cancel-before-money", "partial-finish", "two-invoices",
     "escrow-time-out", "jam-while-stacking", "box-removed", "paper-out-mid-receipt", "power-cut-after-stack",
     "stacked-outside-session", "not-found", "wrong-check-digit", "water-bill-excess",
+    "box-exchange", "day-closed",
 }  # fmt: skip
 #: (slip titles that must be on paper, in order) by scenario.
 PAPER = {
@@ -37,6 +38,8 @@ PAPER = {
     "not-found": [],
     "wrong-check-digit": [],
     "water-bill-excess": ["RECEIPT"],
+    "box-exchange": ["RECEIPT", "X REPORT", "EXCHANGE OF THE CASH BOX", "Z CLOSING", "RECEIPT"],
+    "day-closed": ["Z CLOSING", "RECEIPT"],
 }
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 

@@ -31,9 +31,12 @@ from kiosk.core.snapshot import Desk, Snapshot
 from kiosk.errors import CheckoutError
 from kiosk.model.money import Money
 from kiosk.model.texts import text
+from kiosk.screen.count import Ask, CountPage
 from kiosk.screen.events import Streams
 from kiosk.screen.guard import Door, Guard
 from kiosk.screen.intents import fits, read_post
+from kiosk.screen.modes import Modes, read_mode
+from kiosk.screen.operator import StaffView
 from kiosk.screen.pages import HealthPage, Verdict, VerifyPage
 from kiosk.screen.pictures import qr_code
 from kiosk.screen.settings import ScreenSettings
@@ -61,7 +64,8 @@ class Screen:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals.update(qr_code=qr_code, slip_state=slip_state, SUMS=SUMS)
+        self.templates.globals.update(qr_code=qr_code, slip_state=slip_state, SUMS=SUMS, staff_of=StaffView, logo=bool(settings.logo))
+        self.modes = Modes()
         self.streams = Streams(desk.board, self.drawn)
 
     def snapshot(self) -> Snapshot:
@@ -69,8 +73,10 @@ class Screen:
         return self.desk.board.snapshot() or starting(self.settings)
 
     def view(self) -> View:
-        """The latest snapshot in words."""
-        return View(self.snapshot(), self.catalogue, key=self.door.key, now_ns=self.now_ns())
+        """The latest snapshot in words, in the modes of the person in front."""
+        shot, now_ns = self.snapshot(), self.now_ns()
+        modes = self.modes.of(shot.session, now_ns)
+        return View(shot, self.catalogue, key=self.door.key, now_ns=now_ns, modes=modes)
 
     def drawn(self) -> tuple[str, dict[str, object]]:
         """The present screen as an event: its id, and what the page swaps in."""
@@ -80,6 +86,7 @@ class Screen:
             "id": view.event_id,
             "html": html,
             "language": view.language,
+            "direction": view.direction,
             "title": view.title,
             "announcement": view.announcement,
         }
@@ -129,6 +136,19 @@ class Screen:
             return _answer(plain, 503, "the kiosk is busy")
         return _answer(plain, 202, "")
 
+    async def mode(self, request: Request) -> Response:
+        """Switch large text or high contrast, for this session."""
+        plain = "application/json" not in request.headers.get("accept", "")
+        try:
+            post = read_mode(await request.body())
+        except CheckoutError as error:
+            return _answer(plain, 400, error.message)
+        if not self.door.knows(post.key):
+            return _answer(False, 403, "the post does not carry this page's key")
+        if not self.modes.choose(post, self.snapshot().session, self.now_ns()):
+            return _answer(plain, 409, "the screen has changed since")
+        return _answer(plain, 202, "")
+
     async def alive(self, _: Request) -> Response:
         """The page's heartbeat."""
         self.desk.screen_seen()
@@ -136,9 +156,15 @@ class Screen:
 
     async def look(self, _: Request) -> Response:
         """Letters as large as the measured screen needs them."""
-        px = self.settings.letter_px
-        rule = f":root {{ --letter: {px}px; }}\n" if px else ""
-        return Response(rule, media_type="text/css")
+        return Response(self.settings.look, media_type="text/css")
+
+    async def logo(self, _: Request) -> Response:
+        """The city's logo: a PNG picture and nothing else, under this one address."""
+        if not self.settings.logo:
+            return Response(status_code=404)
+        # Each new screen draws it again: from the browser's memory.
+        kept = {"cache-control": "private, max-age=3600"}
+        return Response(self.settings.logo, media_type="image/png", headers=kept)
 
 
 def build(
@@ -148,17 +174,20 @@ def build(
     token: str,
     settings: ScreenSettings | None = None,
     verify: Callable[[str], Verdict] | None = None,
+    ask: Ask | None = None,
     now_ns: Callable[[], int] = time.monotonic_ns,
 ) -> Starlette:
     """Make the application.
 
-    `token` opens the start address ``/?token=…``; `verify` checks a receipt's QR text; `now_ns` is the monotonic clock
+    `token` opens the start address ``/?token=…``; `verify` checks a receipt's QR text; `ask` puts the
+    count page's questions to the core (else the desk's own ``ask``, where it has one); `now_ns` is the monotonic clock
     that `Snapshot.published_ns` was read from.
     """
     settings = settings or ScreenSettings()
     door = Door(token)
     screen = Screen(desk, catalogue, door, settings, now_ns)
     health = HealthPage(desk.board, catalogue, screen.templates, screen.snapshot)
+    counting = CountPage(ask or getattr(desk, "ask", None), door, screen.templates, screen.view)
     checking = VerifyPage(verify, catalogue, screen.templates, screen.snapshot)
     return Starlette(
         routes=[
@@ -167,8 +196,11 @@ def build(
             Route("/fragment", screen.fragment),
             Route("/events", screen.events),
             Route("/intent", screen.intent, methods=["POST"]),
+            Route("/mode", screen.mode, methods=["POST"]),
             Route("/alive", screen.alive, methods=["POST"]),
+            Route("/count", counting.page, methods=["GET", "POST"]),
             Route("/look.css", screen.look),
+            Route("/logo.png", screen.logo),
             Route("/health", health.page),
             Route("/health.json", health.data),
             Route("/verify", checking.page, methods=["GET", "POST"]),
@@ -193,6 +225,7 @@ def starting(settings: ScreenSettings) -> Snapshot:
         realm=settings.realm,
         city=settings.city,
         support_phone=settings.support_phone,
+        opening_hours=settings.hours,
         currency=settings.currency,
         due=nothing,
         inserted=nothing,

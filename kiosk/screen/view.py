@@ -12,11 +12,13 @@ from markupsafe import Markup
 from kiosk.core.snapshot import Snapshot
 from kiosk.model.money import Money
 from kiosk.model.texts import Parameter, Text
+from kiosk.screen.operator import STAFF_INTENTS, STAFF_SCREENS, no_way_back, staff_title
 from kiosk.texts import Catalogue
 
 SCREENS = (
     "idle", "entering", "looking_up", "notice", "reviewing", "consenting", "accepting", "note_held", "stacking",
     "returning", "stopping", "timed_out", "settling", "receipting", "thanking", "resuming", "out_of_service",
+    *STAFF_SCREENS,
 )  # fmt: skip
 
 #: The row of buttons: (intent, look), from left to right; the last one is the way on.  An intent that is allowed and
@@ -36,10 +38,14 @@ ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "thanking": (("begin", "plain"), ("dismiss", "primary")),
     "resuming": (("finish", "plain"), ("keep_paying", "primary")),
     "out_of_service": (("finish", "plain"), ("dismiss", "primary")),
+    "signing_in": (("cancel", "plain"),),
+    "attended": (("sign_out", "plain"),),
+    "exchanging": (("back", "plain"),),
+    "testing": (("back", "primary"),),
 }
 
 #: Intents with a place of their own on the screen.
-ELSEWHERE = {"language", "enter_number", "remove_invoice"}
+ELSEWHERE = {"language", "enter_number", "enter_plate", "remove_invoice"} | STAFF_INTENTS
 #: (screen, intent) that does the same as a button of that screen, so that it needs no second one: (…, that button).
 SAME_AS = {
     ("entering", "cancel"): "back",
@@ -54,6 +60,8 @@ SAME_AS = {
     ("timed_out", "keep_paying"): "more_time",
     ("timed_out", "finish"): "cancel",
     ("resuming", "cancel"): "finish",
+    ("exchanging", "cancel"): "back",
+    ("testing", "cancel"): "back",
 }
 #: Screens on which a note moves for a second or two: buttons that come and go would only be hit by mistake.
 MOVING = {"stacking", "returning"}
@@ -73,10 +81,16 @@ class Action(msgspec.Struct, frozen=True):
 class View:
     """A snapshot in words, for the templates."""
 
-    def __init__(self, snapshot: Snapshot, catalogue: Catalogue, *, key: str = "", now_ns: int) -> None:
+    def __init__(
+        self, snapshot: Snapshot, catalogue: Catalogue, *, key: str = "", now_ns: int, modes: tuple[str, ...] = ()
+    ) -> None:
         self.snapshot = snapshot
         self.catalogue = catalogue
         self.language = snapshot.language
+        #: ``ltr`` or ``rtl``.
+        self.direction = catalogue.direction(snapshot.language)
+        #: What the person in front has switched on (`kiosk.screen.modes`).
+        self.modes = modes
         #: What a form must carry to be taken for one of ours.
         self.key = key
         self.screen = snapshot.screen if snapshot.screen in SCREENS else "out_of_service"
@@ -84,8 +98,8 @@ class View:
 
     @property
     def event_id(self) -> str:
-        """Identifies this snapshot across restarts; the id of the server-sent event."""
-        return event_id(self.snapshot)
+        """Identifies this snapshot, drawn in these modes, across restarts; the id of the server-sent event."""
+        return ":".join((event_id(self.snapshot), *self.modes))
 
     def t(self, message: str, /, **params: Parameter) -> str:
         """A text by its id."""
@@ -102,6 +116,10 @@ class View:
     def note(self, amount: Money) -> str:
         """The value of a note."""
         return self.catalogue.note(amount, self.language)
+
+    def date(self, iso: str) -> str:
+        """An ISO date in the reader's manner."""
+        return self.catalogue.date(iso, self.language)
 
     def own_name(self, language: str) -> str:
         """The name of a language in that language."""
@@ -133,7 +151,14 @@ class View:
             return self.t("screen.note_held.title_excess")
         if self.screen == "receipting" and shot.slips and shot.slips[0].kind in ("credit", "disputed", "suspense"):
             return self.t(f"screen.receipting.title_{shot.slips[0].kind}")
+        if self.screen in STAFF_SCREENS:
+            return self.t(staff_title(shot))
         return self.t(f"screen.{self.screen}.title")
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this screen is for people who work here."""
+        return self.screen in STAFF_SCREENS
 
     @property
     def over_the_due(self) -> bool:
@@ -143,7 +168,7 @@ class View:
     @property
     def actions(self) -> tuple[Action, ...]:
         """The row of buttons."""
-        if self.screen in MOVING:
+        if self.screen in MOVING or no_way_back(self.snapshot):
             return ()
         allowed = self.snapshot.allowed
         wanted = {
@@ -184,21 +209,57 @@ class View:
         return totals.get(name) or None
 
     @property
+    def spoken(self) -> str:
+        """The sentence that this screen says, written to be heard and not read off the page."""
+        return self.t(f"say.{self.screen}", **self._heard())
+
+    @property
+    def help(self) -> str:
+        """What to do on this screen and with which keys, in sentences."""
+        return self.t(f"say_help.{self.screen}", **self._heard())
+
+    @property
     def announcement(self) -> str:
-        """What a screen reader says when this view appears."""
+        """Everything that is heard when this view appears: the screen's sentence, what it is about, its messages."""
+        parts = [self.spoken, *self._details(), *(self.say(told) for told in self.snapshot.messages)]
+        return " ".join(_sentence(part) for part in parts if part)
+
+    def _heard(self) -> dict[str, Parameter]:
+        """Everything a spoken text may name; staff screens name no sum."""
         shot = self.snapshot
-        parts = [self.title]
-        if self.screen in ("accepting", "note_held", "stacking", "returning"):
-            parts += [
-                f"{self.t('screen.accepting.inserted')} {self.money(shot.inserted)}",
-                f"{self.t('screen.accepting.remaining')} {self.money(shot.remaining)}",
-            ]
-        elif self.screen in ("reviewing", "consenting"):
-            parts.append(f"{self.t('screen.reviewing.total')} {self.money(shot.due)}")
-        elif self.screen == "receipting" and shot.slips:
-            parts.append(self.t(f"screen.receipting.state.{slip_state(shot.slips[0].state)}"))
-        parts += [self.say(told) for told in shot.messages]
-        return ". ".join(part.rstrip(".") for part in parts) + "."
+        told: dict[str, Parameter] = {"title": self.title, "kiosk": shot.kiosk, "phone": shot.support_phone}
+        told |= {"city": shot.city, "invoices": len(shot.cart), "seconds": -(-(self.ends_in_ms or 0) // 1000)}
+        if self.screen in STAFF_SCREENS:
+            return told
+        return told | {
+            "due": shot.due,
+            "inserted": shot.inserted,
+            "remaining": shot.remaining,
+            "number": shot.slips[0].number if shot.slips else "",
+            "printing": self.t(f"screen.receipting.state.{slip_state(shot.slips[0].state)}") if shot.slips else "",
+        }
+
+    def _details(self) -> list[str]:
+        """What a sighted person reads on the screen and needs for a decision."""
+        shot = self.snapshot
+        if self.screen == "idle":
+            return [self.t("say.services", services=", ".join(map(self.say, shot.services)))] if shot.services else []
+        if self.screen == "reviewing":
+            return [f"{self.say(one.service)} {one.number}: {self.money(one.due)}" for one in shot.cart]
+        if self.screen == "consenting":
+            paper = [self.t("condition.no_paper")] if shot.no_paper else []
+            told = [self.say(one) for one in shot.conditions if not (paper and one.id == "condition.no_paper")]
+            return [*paper, *told]
+        if self.over_the_due and shot.note is not None and shot.note_excess is not None:
+            return [self.t("screen.note_held.excess", note=self.note(shot.note), excess=shot.note_excess)]
+        if self.screen in ("receipting", "thanking"):
+            return [f"{name}: {amount}" for name, amount in self.slip_sums]
+        return []
+
+
+def _sentence(words: str) -> str:
+    """End a piece so that a voice pauses behind it."""
+    return words if words.rstrip("\u2069").endswith((".", "!", "?", "؟", "…", "·~")) else words + "."
 
 
 def slip_state(state: str) -> str:

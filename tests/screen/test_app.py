@@ -37,7 +37,7 @@ def test_every_screen_is_drawn_in_every_language(
     desk.show(PICTURES[name], language=language)
     page = client.get("/")
     assert page.status_code == 200
-    assert f'<html lang="{language}">' in page.text
+    assert f'<html lang="{language}" dir="{catalogue.direction(language)}">' in page.text
     assert page.text.count("<h1 ") == 1
     assert "555-0100" in page.text
     assert "K07" in page.text
@@ -76,10 +76,13 @@ def test_the_pay_screen_shows_due_inserted_and_remaining(name: str, desk: FakeDe
     assert f"${picture.inserted.minor // 100}.00" in amounts
 
 
-def test_a_rule_behind_several_lines_is_cited_once(desk: FakeDesk, client: TestClient) -> None:
+def test_a_rule_behind_several_lines_is_cited_once_and_a_bar_joins_them(desk: FakeDesk, client: TestClient) -> None:
     lines = tuple(msgspec.structs.replace(line, citation="Example City Code 33-46") for line in CITATION.lines)
     desk.show(PICTURES["reviewing"], cart=(msgspec.structs.replace(CITATION, lines=lines),))
-    assert client.get("/").text.count("Example City Code 33-46") == 1
+    page = client.get("/").text
+    assert page.count('<span class="rule"><bdi>Example City Code 33-46') == 1
+    assert page.count('<span class="unseen"><bdi>Example City Code 33-46') == len(lines) - 1
+    assert re.findall(r'class="joined[ a-z]*"', page) == ['class="joined first"', *['class="joined"'] * (len(lines) - 1)]
     desk.show(PICTURES["reviewing"])
     page = client.get("/").text
     assert "Example City Code 10-4-2" in page
@@ -241,7 +244,7 @@ def test_the_time_left_never_falls_below_nothing(desk: FakeDesk, catalogue: Cata
 
 def test_a_measured_screen_gets_letters_of_its_size(desk: FakeDesk, catalogue: Catalogue) -> None:
     measured = TestClient(build(desk, catalogue, token=TOKEN, settings=ScreenSettings(px_per_100mm=900)), base_url=BASE)
-    assert measured.get("/look.css").text == ":root { --letter: 62px; }\n"
+    assert measured.get("/look.css").text == ":root { --letter: 62px; }\n:root { --large-letter: 95px; }\n"
     assert ScreenSettings(px_per_100mm=563).letter_px == 39
     plain = TestClient(build(desk, catalogue, token=TOKEN), base_url=BASE)
     assert plain.get("/look.css").text == ""
@@ -277,4 +280,4 @@ def test_the_page_works_without_scripts(desk: FakeDesk, client: TestClient) -> N
     assert "<noscript><meta http-equiv=" in page
     assert " style=" not in page
     assert " onclick=" not in page
-    assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == [""]
+    assert set(re.findall(r"<script[^>]*>([^<]*)</script>", page)) == {""}

@@ -1,6 +1,8 @@
 // The page of the citizen screen. It swaps in what the server drew, posts what a person chose, counts down, and
 // beeps. It works out no amount and keeps no state of the checkout: whatever it shows about money came in one piece
-// from the server, and a button says in which session and step it was drawn.
+// from the server, and a button says in which session and step it was drawn. Keys are in keypad.js.
+
+import { install } from "./keypad.js";
 
 const ASK_MS = 20000;      // a question that ends by itself is heard when this much is left (WCAG 2.2.1)
 const LOST_MS = 13000;     // two missed beats and a bit: the stream is dead
@@ -24,33 +26,59 @@ function draw(told) {
   const before = shown;
   const focused = document.activeElement && document.activeElement.id;
   const typed = document.getElementById("digits");
+  const opened = before.querySelector("details.opens[open]");
   const mould = document.createElement("template");
   mould.innerHTML = told.html.trim();
   const next = mould.content.firstElementChild;
   const same = next.dataset.screen === before.dataset.screen && next.dataset.session === before.dataset.session;
-  const scrolled = same ? document.getElementById("main").scrollTop : 0;
+  const scrolled = same ? room().scrollTop : 0;
   before.replaceWith(next);
   shown = next;
+  document.dispatchEvent(new CustomEvent("kiosk:drawn", { detail: { before, same } }));
   posting = false;
   document.documentElement.lang = told.language;
+  document.documentElement.dir = told.direction;
   document.title = told.title;
   lost.textContent = next.dataset.lost;
-  if (say.textContent !== told.announcement) say.textContent = told.announcement;
+  if (heardLast !== told.announcement) announce(told.announcement);
   const digits = document.getElementById("digits");
   if (digits && typed && same && next.dataset.step === before.dataset.step) digits.value = typed.value;
   takeTime(asked && same);
-  const again = same && focused ? document.getElementById(focused) : null;
-  (again || digits || document.getElementById("title") || next).focus({ preventScroll: true });
-  document.getElementById("main").scrollTop = scrolled;
+  // A sheet stays open while its screen stays; a new screen is never covered.
+  const sheet = same && opened ? document.getElementById(opened.id) : null;
+  if (sheet) sheet.open = true;
   fit();
+  room().scrollTop = scrolled;
   further();
+  const again = same && focused ? document.getElementById(focused) : null;
+  const first = digits || document.getElementById("title") || document.getElementById("main");
+  for (const one of [again, first]) {
+    if (one) one.focus({ preventScroll: true });
+    if (one && document.activeElement === one) break;
+  }
+}
+
+// What a screen says stays in the region until the next one; the same words once more need the region empty between.
+let heardLast = "";
+function announce(words) {
+  heardLast = words;
+  if (say.textContent !== words) { say.textContent = words; return; }
+  say.textContent = "";
+  requestAnimationFrame(() => { say.textContent = words; });
+}
+
+// What scrolls: the middle of the page, or on a small panel with large text the middle and its buttons together.
+function room() {
+  const stage = document.getElementById("stage");
+  return getComputedStyle(stage).overflowY === "auto" ? stage : document.getElementById("main");
 }
 
 // What does not fit is reached by touch, and by a button for whoever cannot drag.
 function further() {
-  const main = document.getElementById("main");
+  const main = room();
   const old = document.getElementById("further");
   const below = main.scrollHeight - main.clientHeight - main.scrollTop;
+  main.classList.toggle("goes-on", below >= 24);
   if (below < 24 && main.scrollTop < 24) { if (old) old.remove(); return; }
   const more = old || document.createElement("button");
   const down = below >= 24;
@@ -61,17 +89,21 @@ function further() {
   more.type = "button";
   more.className = "further";
   more.id = "further";
-  more.addEventListener("click", () => main.scrollBy({ top: main.clientHeight * 0.7 * Number(more.dataset.way) }));
+  more.addEventListener("click", () => room().scrollBy({ top: room().clientHeight * 0.7 * Number(more.dataset.way) }));
   shown.querySelector(".actions").prepend(more);
   fit();
 }
 
-// A row that is too narrow for its buttons gets the place of the languages, which stand on the other screens too.
+// A row that is too narrow for its buttons gets the place of the languages, which the sheet offers too; then it wraps.
 function fit() {
-  shown.classList.remove("tight");
+  shown.classList.remove("tight", "wraps");
   const row = shown.querySelector(".actions");
-  const right = Math.max(0, ...[...row.querySelectorAll("button")].map((one) => one.getBoundingClientRect().right));
-  shown.classList.toggle("tight", right > innerWidth || row.scrollWidth > row.clientWidth);
+  for (const way of ["tight", "wraps"]) {
+    const edges = [...row.querySelectorAll("button")].map((one) => one.getBoundingClientRect());
+    const over = edges.some((edge) => edge.right > innerWidth || edge.left < 0);
+    const cut = [...row.querySelectorAll(".button")].some((one) => one.scrollWidth > one.clientWidth + 1);
+    shown.classList.toggle(way, over || cut || row.scrollWidth > row.clientWidth + 1);
+  }
 }
 
 document.addEventListener("scroll", further, { capture: true, passive: true });
@@ -129,6 +161,12 @@ setInterval(tick, 250);
 // --- intents ---------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
+  const mode = event.target.closest("form.mode");
+  if (mode) {
+    event.preventDefault();
+    send("/mode", new URLSearchParams(new FormData(mode))).then(refresh);
+    return;
+  }
   const form = event.target.closest("form.act");
   if (!form) return;
   event.preventDefault();
@@ -139,73 +177,46 @@ document.addEventListener("submit", (event) => {
 });
 
 async function post(fields) {
-  let problem = true;
-  try {
-    const answer = await fetch("/intent", { method: "POST", body: fields, headers: { Accept: "application/json" } });
-    problem = !answer.ok;
-  } catch (error) {
-    console.warn("intent not sent:", error.message);
-  }
+  const problem = !(await send("/intent", fields));
   if (problem) { await refresh(); }
   // The next snapshot draws new buttons. Where the kernel had nothing to change, they come back after a moment.
   setTimeout(() => { if (posting) { posting = false; shown.classList.remove("sent"); } }, problem ? 0 : 1200);
 }
 
-// --- keys ------------------------------------------------------------------------------------------------------
-
-function choices() {
-  return [...shown.querySelectorAll("button, #digits")].filter((one) => !one.disabled && one.offsetParent !== null);
-}
-
-function move(by) {
-  const all = choices();
-  if (!all.length) return;
-  const at = all.indexOf(document.activeElement);
-  const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length;
-  all[next].focus();
-}
-
-function leave() {
-  for (const intent of ["do-cancel", "do-back", "do-decline_excess", "do-dismiss"]) {
-    const button = document.getElementById(intent);
-    if (button) { button.click(); return; }
+async function send(where, fields) {
+  try {
+    const answer = await fetch(where, { method: "POST", body: fields, headers: { Accept: "application/json" } });
+    return answer.ok;
+  } catch (error) {
+    console.warn("not sent:", error.message);
+    return false;
   }
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const digits = document.getElementById("digits");
-  const onButton = document.activeElement instanceof HTMLButtonElement;
-  if (event.key === "Escape") { event.preventDefault(); leave(); return; }
-  if (digits) {
-    if (document.activeElement === digits) return;            // the field does the rest, Enter submits its form
-    if (/^[0-9A-Za-z-]$/.test(event.key)) { event.preventDefault(); digits.focus(); type(event.key); }
-    else if (event.key === "Backspace") { event.preventDefault(); type(null); }
-    else if (event.key === "Enter" && !onButton) { event.preventDefault(); digits.form.requestSubmit(); }
-    return;
-  }
-  if (event.key === "8" || event.key === "ArrowDown") { event.preventDefault(); move(1); }
-  else if (event.key === "2" || event.key === "ArrowUp") { event.preventDefault(); move(-1); }
-  else if (event.key === "5" && onButton) { event.preventDefault(); document.activeElement.click(); }
-  else if ((event.key === "5" || event.key === "Enter") && !onButton) {
-    const main = shown.querySelector(".actions .primary") || shown.querySelector(".actions .button");
-    if (main) { event.preventDefault(); main.click(); }
-  }
-});
+// --- sheets ----------------------------------------------------------------------------------------------------
 
-function type(digit) {
-  const digits = document.getElementById("digits");
-  if (!digits) return;
-  digits.value = digit === null ? digits.value.slice(0, -1) : (digits.value + digit).slice(0, 64);
-  digits.setCustomValidity("");
-}
+// One sheet at a time; what it covers is out of reach until it closes, and the focus goes in and comes back.
+document.addEventListener("toggle", (event) => {
+  const sheet = event.target;
+  if (!sheet.matches || !sheet.matches("details.opens") || !sheet.isConnected) return;
+  if (sheet.open) for (const other of shown.querySelectorAll("details.opens[open]")) if (other !== sheet) other.open = false;
+  const open = Boolean(shown.querySelector("details.opens[open]"));
+  for (const part of shown.querySelectorAll("main, .actions, .languages")) part.inert = open;
+  if (sheet.open) {
+    const inside = document.activeElement && document.activeElement.closest(".sheet");
+    if (!inside) sheet.querySelector("h2").focus({ preventScroll: true });
+    if (sheet.id === "sheet-help") announce([...sheet.querySelectorAll("p")].map((one) => one.textContent).join(" "));
+  }
+}, { capture: true });
+
+function close(sheet) { sheet.open = false; sheet.querySelector("summary").focus(); }
 
 document.addEventListener("click", (event) => {
-  const key = event.target.closest("button.key");
-  if (!key) return;
-  if (key.dataset.digit !== undefined) type(key.dataset.digit);
-  else if (key.dataset.erase !== undefined) type(null);
+  const button = event.target.closest("[data-closes]");
+  if (button) close(document.getElementById(button.dataset.closes));
 });
+
+install({ shown: () => shown, announce: () => announce(heardLast), close });
 
 // A browser's own bubble ("please fill in") has no place here: an empty number simply does not go.
 document.addEventListener("invalid", (event) => event.preventDefault(), { capture: true });

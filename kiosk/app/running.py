@@ -101,7 +101,8 @@ class Running:
         token = token_of_this_boot(setup.runtime / "screen-token")
         settings = ScreenSettings(
             framed_by=section.framed_by, px_per_100mm=section.px_per_100mm, kiosk=identity.id, city=city.name,
-            support_phone=city.support_phone, realm=setup.realm, currency=identity.currency,
+            support_phone=city.support_phone, hours=city.hours, logo=setup.pack.logo,
+            colours=city.colours.told(), realm=setup.realm, currency=identity.currency,
             language=identity.languages[0],
         )  # fmt: skip
         app = build(

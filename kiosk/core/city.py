@@ -79,6 +79,10 @@ class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     hint="make the darker one darker or the lighter one lighter",
                 )
 
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Return (name, colour) of each."""
+        return tuple((name, getattr(self, name)) for name in self.__struct_fields__)
+
     def pairs(self) -> tuple[tuple[str, str, str], ...]:
         """Return every pair of text and ground that a screen draws, with the name to blame."""
         words = (

@@ -25,7 +25,7 @@ LARGEST = 4096
 BODY_WAIT_S = 5
 
 #: Pages that need no cookie: they show nothing of a session and change nothing.
-OPEN = ("/static/", "/look.css", "/health", "/health.json", "/verify")
+OPEN = ("/static/", "/look.css", "/logo.png", "/health", "/health.json", "/verify")
 
 
 class Door:

@@ -56,6 +56,8 @@ class LookUp(Effect, frozen=True, tag="look_up"):
     typed: bool = False
     #: The text is a licence plate: all open invoices of its keyed hash are wanted.
     plate: bool = False
+    #: The kind of bill that the citizen chose for a typed number, "" for any.
+    service: str = ""
 
 
 class CheckPin(Effect, frozen=True, tag="check_pin"):

@@ -30,6 +30,9 @@ class LookedUp(KernelEvent, frozen=True):
     problem: Text | None = None
     #: Further invoices of the same plate.
     more: tuple[CartItem, ...] = ()
+    #: Services that all read the typed number, of which the citizen has to choose one; and that number.
+    choosing: tuple[str, ...] = ()
+    typed: str = ""
 
 
 class PinChecked(KernelEvent, frozen=True):

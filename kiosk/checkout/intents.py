@@ -27,6 +27,8 @@ class EnterNumber(Intent, frozen=True, tag="enter_number"):
     """A number was typed on the keypad (at most 64 characters; validated by the service's rules)."""
 
     text: str
+    #: The kind of bill that the citizen chose, "" for any.  With it an empty text stands for the one typed before.
+    service: str = ""
 
 
 class AddAnother(Intent, frozen=True, tag="add_another"):

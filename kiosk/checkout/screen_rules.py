@@ -42,7 +42,8 @@ def choose_language(model: Checkout, event: intents.ChooseLanguage, ctx: Context
         return model, []
     if model.state is State.IDLE:
         return to(begun(model, ctx), State.ENTERING, ctx, language=event.language), []
-    return to(model, model.state, ctx, language=event.language, messages=model.messages), []
+    asked = {"messages": model.messages, "choosing": model.choosing, "typed": model.typed}
+    return to(model, model.state, ctx, language=event.language, **asked), []
 
 
 def look_up_scan(model: Checkout, event: Scanned, ctx: Context) -> Outcome:
@@ -54,8 +55,10 @@ def look_up_scan(model: Checkout, event: Scanned, ctx: Context) -> Outcome:
 
 
 def look_up_typed(model: Checkout, event: intents.EnterNumber, ctx: Context) -> Outcome:
-    """A number was typed."""
-    return to(begun(model, ctx), State.LOOKING_UP, ctx), [LookUp(event.text[:64], typed=True)]
+    """A number was typed, or the kind of bill chosen for the one that was typed before."""
+    chosen = event.service if not event.text and event.service in model.choosing else ""
+    wanted = LookUp(model.typed if chosen else event.text[:64], typed=True, service=chosen or event.service[:32])
+    return to(begun(model, ctx), State.LOOKING_UP, ctx), [wanted]
 
 
 def look_up_plate(model: Checkout, event: intents.EnterPlate, ctx: Context) -> Outcome:
@@ -71,7 +74,10 @@ def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
 
 
 def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:
-    """The answer to a look-up: into the cart, or a notice."""
+    """The answer to a look-up: into the cart, a notice, or the question which kind of bill it is."""
+    if event.choosing:
+        question = (event.problem,) if event.problem else ()
+        return to(model, State.NOTICE, ctx, messages=question, choosing=event.choosing, typed=event.typed), []
     if event.item is None:
         return notice(model, ctx, event.problem or text("notice.data_missing")), []
     if event.item.by_plate:

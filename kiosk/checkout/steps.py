@@ -29,7 +29,7 @@ def to(model: Checkout, state: State, ctx: Context, **changes: Any) -> Checkout:
     """Enter `state` (also anew) with its deadline; a new state drops old messages unless told otherwise."""
     period = PERIOD_OF.get(state)
     seconds = getattr(ctx.settings.periods, period) if period else None
-    changes.setdefault("messages", ())
+    changes = {"messages": (), "choosing": (), "typed": "", **changes}
     deadline = None if seconds is None else ctx.now_ns + seconds * NS
     return msgspec.structs.replace(model, state=state, deadline_ns=deadline, **changes)
 

@@ -78,7 +78,12 @@ def look_up(
     if effect.plate:
         return _look_up_plate(effect.text, counter, source, books, today)
     library = counter.library
-    read = library.read_typed(effect.text) if effect.typed else library.read_label(effect.text, effect.symbology)
+    if effect.typed:
+        read = library.read_typed(effect.text, service=effect.service)
+    else:
+        read = library.read_label(effect.text, effect.symbology)
+    if isinstance(read, LabelProblem) and read.reason == "ambiguous" and effect.typed:
+        return LookedUp(None, text("notice.which_service"), choosing=read.services, typed=effect.text), ""
     if isinstance(read, LabelProblem):
         return _problem(text(PROBLEMS.get(read.reason, "notice.unreadable"))), ""
     if source is None:

@@ -168,6 +168,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     time_unsure: bool = False
     #: Held for these invoices from an earlier payment; counts as tender.
     held: Money | None = None
+    #: Kinds of bill of which one has to be chosen for the number that was typed: (service, its name).  A button posts
+    #: ``enter_number`` with this service and an empty text.
+    choose_service: tuple[tuple[str, Text], ...] = ()
     #: Only while a person is signed in.
     operator: OperatorView | None = None
     opening_hours: str = ""

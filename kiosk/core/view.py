@@ -66,6 +66,11 @@ def snapshot(kernel: Kernel, *, version: int, boot: str) -> Snapshot:
         operator=operator_view(kernel),
         opening_hours=city.hours,
         held=Money(model.held_minor, currency) if model.held_minor else None,
+        choose_service=tuple(
+            (each, text(parts.counter.library.services[each].name))
+            for each in model.choosing
+            if each in parts.counter.library.services
+        ),
     )
 
 

@@ -40,9 +40,14 @@ def read_post(body: bytes, content_type: str) -> Post:
         intent: AnyIntent = msgspec.convert(fields, AnyIntent, strict=False)
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise CheckoutError("the post is not an intent", hint="send intent, session and step") from error
-    if isinstance(intent, EnterNumber) and not 0 < len(intent.text) <= LONGEST_NUMBER:
+    if isinstance(intent, EnterNumber) and not (0 < len(intent.text) <= LONGEST_NUMBER or _chooses(intent)):
         raise CheckoutError("the typed number is empty or too long", hint=f"at most {LONGEST_NUMBER} characters")
     return Post(intent, str(fields["intent"]), session, step, key)
+
+
+def _chooses(intent: EnterNumber) -> bool:
+    """Tell whether a kind of bill is chosen for the number that was typed before."""
+    return not intent.text and 0 < len(intent.service) <= LONGEST_NUMBER
 
 
 def fits(post: Post, snapshot: Snapshot) -> bool:
@@ -51,6 +56,8 @@ def fits(post: Post, snapshot: Snapshot) -> bool:
         return False
     if isinstance(post.intent, ChooseLanguage):
         return post.intent.language in snapshot.languages
+    if isinstance(post.intent, EnterNumber) and not post.intent.text:
+        return post.intent.service in dict(snapshot.choose_service)
     if isinstance(post.intent, RemoveInvoice):
         return 0 <= post.intent.index < len(snapshot.cart)
     return staff_fits(post.intent, snapshot)

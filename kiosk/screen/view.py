@@ -66,7 +66,7 @@ SAME_AS = {
 #: Screens on which a note moves for a second or two: buttons that come and go would only be hit by mistake.
 MOVING = {"stacking", "returning"}
 #: Sums of a slip that the screen names, in order.
-SUMS = ("due", "already_paid", "tender", "applied", "overpayment", "remaining", "pending")
+SUMS = ("due", "already_paid", "used", "tender", "applied", "overpayment", "held", "remaining", "pending")
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -183,7 +183,8 @@ class View:
 
     def _label(self, intent: str) -> str:
         if intent == "pay":
-            return self.t("button.pay", due=self.snapshot.due)
+            shot = self.snapshot
+            return self.t("button.pay", due=shot.remaining if shot.held else shot.due)
         if (intent == "begin" and self.screen != "idle") or (intent == "add_another" and self.screen == "notice"):
             return self.t("button.begin_again")
         if intent == "cancel" and self.snapshot.inserted:
@@ -245,7 +246,8 @@ class View:
         if self.screen == "idle":
             return [self.t("say.services", services=", ".join(map(self.say, shot.services)))] if shot.services else []
         if self.screen == "reviewing":
-            return [f"{self.say(one.service)} {one.number}: {self.money(one.due)}" for one in shot.cart]
+            held = [self.t("screen.reviewing.held", held=shot.held, remaining=shot.remaining)] if shot.held else []
+            return [*(f"{self.say(one.service)} {one.number}: {self.money(one.due)}" for one in shot.cart), *held]
         if self.screen == "consenting":
             paper = [self.t("condition.no_paper")] if shot.no_paper else []
             told = [self.say(one) for one in shot.conditions if not (paper and one.id == "condition.no_paper")]

@@ -39,6 +39,7 @@ def import_(
     from kiosk import app
     from kiosk.sync.importing import import_csv
     from kiosk.sync.mapping import load_mapping
+    from kiosk.sync.plates import key_beside
 
     setup = app.load(config_file)
     services = setup.library.services
@@ -53,6 +54,8 @@ def import_(
     rejects = rejects or file.with_suffix(".rejects.csv")
     today = app.make_clock(setup).today()
     progress = _Progress(quiet=as_json)
+    key = key_beside(setup.replica_path)
+    had_key = key.exists()
     setup.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     report = import_csv(
         file, mapping, service, setup.replica_path, rejects, taken_at_ns=time.time_ns(),
@@ -67,6 +70,8 @@ def import_(
         )
         if report.dropped_columns:
             click.echo(f"not stored: column {', '.join(report.dropped_columns)}")
+        if key.exists() and not had_key:
+            click.echo(f"made {key}, under which plates are hashed; keep a copy of it")
         if report.rejected:
             click.secho(f"{report.rejected} rows refused: {rejects}", fg="yellow")
             for line, reason in report.first_rejects[:5]:

@@ -204,6 +204,20 @@ def test_an_import_tells_what_it_took_and_refused(ask: Run, tmp_path: Path) -> N
     assert ask("import", "invoices", source).exit_code == 2
 
 
+def test_the_import_that_makes_the_plates_key_says_so_once(run: Run, running: Demonstration, tmp_path: Path) -> None:
+    text = running.directory.config.read_text("utf-8")
+    config = tmp_path / "kiosk.toml"
+    config.write_text(text.replace(str(running.directory.state), str(tmp_path / "state")), "utf-8")
+    source = tmp_path / "one.csv"
+    head = "Citation,Issued,Violation code,Offence,Paid,Status,Days held,Plate,Officer\n"
+    source.write_text(head + "260004355,2026-11-15,25,1,0.00,OPEN,0,QZX 7719,X\n", "utf-8")
+    first, second = (run("import", "citations", source, config=config) for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert f"made {tmp_path / 'state' / 'plate.key'}" in first.stdout
+    assert "plate.key" not in second.stdout
+    assert "7719" not in first.stdout + second.stdout
+
+
 def test_config_show_fills_in_the_defaults(run: Run, running: Demonstration) -> None:
     found = told(run("config", "show", running.directory.config, "--json"))
     assert found["config"]["checkout"]["cart_limit"] == 8

@@ -46,7 +46,7 @@ _ROLES: dict[type, str] = {
     BoxExchanged: "collect", ExchangeAbandoned: "collect", BoxReceived: "count", BoxCounted: "count",
     CountClosed: "count", Commissioned: "admin",
 }  # fmt: skip
-_ACTS = {"realm": "admin"}
+_ACTS = {"realm": "admin", "saw_expected": "audit"}
 
 #: Kinds of fact that no version wrote before there was a commissioning act.
 _NEW = (

@@ -19,7 +19,7 @@ NAMES = sorted(path.stem for path in SCENARIOS.glob("*.txt"))
 WANTED = {
     "pay-exact", "overpay-agree", "overpay-decline", "cancel-before-money", "partial-finish", "two-invoices",
     "escrow-time-out", "jam-while-stacking", "box-removed", "paper-out-mid-receipt", "power-cut-after-stack",
-    "stacked-outside-session", "not-found", "wrong-check-digit", "water-bill-excess",
+    "stacked-outside-session", "not-found", "wrong-check-digit", "water-bill-excess", "held-and-resumed",
     "box-exchange", "day-closed",
 }  # fmt: skip
 #: (slip titles that must be on paper, in order) by scenario.
@@ -38,6 +38,7 @@ PAPER = {
     "not-found": [],
     "wrong-check-digit": [],
     "water-bill-excess": ["RECEIPT"],
+    "held-and-resumed": ["CREDIT SLIP", "RECEIPT"],
     "box-exchange": ["RECEIPT", "X REPORT", "EXCHANGE OF THE CASH BOX", "Z CLOSING", "RECEIPT"],
     "day-closed": ["Z CLOSING", "RECEIPT"],
 }

@@ -38,8 +38,11 @@ SLIPS_KEPT = 64
 BOXES_KEPT = 32
 
 BOOKS_VERSION = 3
-#: Slips that somebody outside waits for.
+#: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
+AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")
+#: Pages of awaited slips that are not on paper are kept longer than others, but not without end.
+OPEN_SLIPS_KEPT = 512
 #: A doubt below this is none (as in the core's clock).
 _JUMP_NS = 2_000_000_000
 
@@ -192,8 +195,11 @@ class Books(msgspec.Struct, kw_only=True):
     def take_slip(self, number: int, fact: facts.Fact, slip: str, name: str) -> None:
         """Open the page of a slip."""
         self.slips[number] = SlipPage(fact.epoch, fact.seq, wall_ns=fact.stamp.at.wall_ns, slip=slip, name=name)
-        while len(self.slips) > SLIPS_KEPT:
-            del self.slips[min(self.slips)]
+        if len(self.slips) > SLIPS_KEPT:
+            unsettled = set(self.slips_open()[-OPEN_SLIPS_KEPT:])
+            old = [number for number in sorted(self.slips)[:-SLIPS_KEPT] if number not in unsettled]
+            for number in old:
+                del self.slips[number]
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -237,11 +243,11 @@ class Books(msgspec.Struct, kw_only=True):
         return next((number for through, number in self.date_closings if through >= date), self.last_z)
 
     def slips_open(self) -> list[int]:
-        """Return the citizens' slips that are not proven to be on paper and that nobody has acknowledged."""
+        """Return the awaited slips that are not proven to be on paper and that nobody has acknowledged."""
         return [
             number
             for number, page in sorted(self.slips.items())
-            if page.slip in CITIZEN_SLIPS and page.printing == "ended" and page.outcome != "printed"
+            if page.slip in AWAITED_SLIPS and page.printing == "ended" and page.outcome != "printed"
             and not page.acknowledged
         ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
 from kiosk.errors import DriverError, KioskError, ReceiptError
-from kiosk.model.facts import PrintStarted
+from kiosk.model.facts import OperatorActed, PrintStarted
 
 
 class Core(Protocol):
@@ -87,8 +87,14 @@ def _reprint(core: Core, request: ControlPosted) -> dict[str, Any]:
         raise ReceiptError("a reprint needs the number of a slip", hint="the six digits in its middle")
     core.running_kernel.slip(number)
     copy = _next_copy(core, number)
+    _acted(core, request, "reprint", f"{number} copy {copy}")
     core.running_kernel.handle_event(ReprintAsked(number, copy))
     return {"number": number, "copy": copy}
+
+
+def _acted(core: Core, request: ControlPosted, act: str, detail: str) -> None:
+    """Commit who asked for an act that leaves no other fact of its own."""
+    core.running_kernel.commit((OperatorActed("", act, detail[:80]),), f"admin:{request.uid}")
 
 
 def _next_copy(core: Core, number: int) -> int:
@@ -110,6 +116,7 @@ def _release(core: Core, request: ControlPosted) -> dict[str, Any]:
     if type(device) is not str:
         raise DriverError("a release needs the name of a device", hint="see `kiosk devices`")
     core.running_supervisor.release(device)
+    _acted(core, request, "release", device)
     return {"device": device}
 
 

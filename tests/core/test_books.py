@@ -20,7 +20,7 @@ from kiosk.model import device_events as d
 from kiosk.model import facts
 from kiosk.model.ids import NoteId
 from kiosk.model.invoice import PostedThrough
-from tests.core.kernel_rig import WATER, Rig
+from tests.core.kernel_rig import PARKING, WATER, Rig
 from tests.journal.conftest import stamp_at
 from tests.journal.examples import any_body
 from tests.tariff.example_city import chart
@@ -54,6 +54,20 @@ def test_a_box_that_says_the_same_twice_changes_once(rig: Rig) -> None:
     for _ in range(3):
         rig.news("notes", d.CashboxRemoved())
     assert len(rig.bodies(facts.CashboxChanged)) == 1
+
+
+def test_a_slip_that_is_not_on_paper_is_remembered_longer_than_those_that_are(rig: Rig) -> None:
+    rig.pay(PARKING)
+    rig.feed(2000)
+    rig.tap(intents.AgreeExcess())
+    rig.wait(1000)
+    books = rig.kernel.books
+    assert books.slips_open() == [1]
+    for number in range(2, 200):
+        fact = rig.committed[-1].fact
+        books.take_slip(number, fact, "x", "")
+    assert books.slips_open() == [1]
+    assert len(books.slips) < 70
 
 
 def test_a_payment_counts_until_the_hub_has_counted_it(rig: Rig) -> None:

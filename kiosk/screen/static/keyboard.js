@@ -68,9 +68,22 @@ document.addEventListener("click", (event) => {
   if (!key) return;
   if (key.dataset.types !== undefined) type(key.dataset.types);
   else if (key.dataset.rubs !== undefined) type(null);
+  else if (key.dataset.nexts !== undefined) following();
   else if (key.dataset.flips !== undefined) board().classList.toggle("flipped");
   if (key.type === "button") roam(key, false);
 });
+
+// The next place to fill in, round and round: whoever cannot drag gets to what the keyboard covers.
+function following() {
+  const from = field();
+  if (!from) return;
+  const all = [...from.form.querySelectorAll("input:not([type=hidden])")].filter(seen);
+  const at = document.activeElement;
+  const here = all.includes(at) ? all.indexOf(at) : all.indexOf(from);
+  const group = at instanceof HTMLInputElement && at.type === "radio" ? at.name : "";
+  const rest = [...all.slice(here + 1), ...all.slice(0, here + 1)].filter((one) => one.type !== "radio" || one.name !== group);
+  if (rest.length) rest[0].focus();
+}
 
 // A finger on a key must not take the focus from the field: what was read out as focused stays so.
 document.addEventListener("pointerdown", (event) => {
@@ -80,7 +93,7 @@ document.addEventListener("pointerdown", (event) => {
 
 // --- which field, which keys -----------------------------------------------------------------------------------
 
-function aim(one) {
+function aim(one, move = true) {
   target = one.id;
   for (const other of document.querySelectorAll("#kiosk input.field")) other.classList.toggle("is-aimed", other === one);
   const keyboard = board();
@@ -90,7 +103,10 @@ function aim(one) {
     const first = keys().find((key) => key.type === "button");
     if (first) roam(first, false);
   }
+  if (!move) return;
+  // Twice: the row of buttons may grow by one as the page scrolls, and the page shrinks.
   requestAnimationFrame(() => uncover(one));
+  setTimeout(() => uncover(one), 150);
 }
 
 // The keyboard lies over the lower part of the page; the field in use is moved out from under it.
@@ -98,11 +114,17 @@ function uncover(one) {
   const keyboard = board();
   const main = document.getElementById("main");
   if (!keyboard || !main || !one.isConnected) return;
-  const line = one.closest(".field-line") || one;
-  const hidden = line.getBoundingClientRect().bottom + 12 - keyboard.getBoundingClientRect().top;
-  const above = main.getBoundingClientRect().top + 4 - line.getBoundingClientRect().top;
-  if (hidden > 0) main.scrollBy({ top: hidden });
-  else if (above > 0) main.scrollBy({ top: -above });
+  const line = one.closest(".field-line, .choice") || one;
+  const top = (what) => what.getBoundingClientRect().top;
+  // The keyboard gives way as far as its form lets it, so one step may uncover more to do.
+  for (let steps = 0; steps < 8; steps += 1) {
+    const hidden = line.getBoundingClientRect().bottom + 12 - top(keyboard);
+    const before = main.scrollTop;
+    if (hidden > 0) main.scrollBy({ top: hidden });
+    if (hidden <= 0 || main.scrollTop === before) break;
+  }
+  const above = top(main) + 4 - top(line);
+  if (above > 0 && above < line.clientHeight) main.scrollBy({ top: -above });
 }
 
 function roam(key, focus = true) {
@@ -113,7 +135,9 @@ function roam(key, focus = true) {
 }
 
 document.addEventListener("focusin", (event) => {
-  if (event.target instanceof HTMLInputElement && event.target.classList.contains("field")) aim(event.target);
+  if (!(event.target instanceof HTMLInputElement)) return;
+  if (event.target.classList.contains("field")) aim(event.target);
+  else requestAnimationFrame(() => uncover(event.target));
 });
 
 // The nearest key in a direction, by where the keys really are: rows differ from panel to panel.
@@ -225,6 +249,9 @@ function begin(stay) {
     if (at.classList.contains("field")) aim(at);
     return;
   }
+  // What was just told comes before what is asked next.
+  const told = document.querySelector("#kiosk [data-first]");
+  if (told && !stay) { aim(all.find((one) => !one.value) || all[0], false); told.focus(); return; }
   if (!stay) (all.find((one) => !one.value) || all[0]).focus({ preventScroll: true });
 }
 

@@ -35,7 +35,7 @@ def examine(machine: Machine, config_file: Path) -> list[Check]:
     asked: list[Callable[[], Iterator[Check]]] = [
         lambda: plugins(setup), lambda: iter(machine_checks(machine, setup)), lambda: links(machine, setup),
         lambda: running(setup), lambda: clock(machine, setup), lambda: disk(machine, setup), lambda: journal(setup),
-        lambda: replica(setup),
+        lambda: replica(setup), lambda: commissioned(setup),
     ]  # fmt: skip
     for ask in asked:
         try:
@@ -238,6 +238,36 @@ def journal(setup: Setup) -> Iterator[Check]:
         yield Check("key", "ok", f"{setup.key_path} is there and private")
     except KioskError as error:
         yield Check("key", "fail", error.message, error.hint)
+
+
+def commissioned(setup: Setup) -> Iterator[Check]:
+    """The live journal was put into service; no other realm needs it."""
+    from kiosk.journal.reader import Reader
+    from kiosk.model.facts import Commissioned, NoteCredited
+
+    if setup.realm != "live":
+        changed = setup.realm != setup.config.kiosk.realm
+        told = f"the realm is {setup.realm}: everything says SPECIMEN"
+        yield Check("commissioned", "warn" if changed else "ok", told,
+                    "change back at the kiosk: operator menu, live" if changed else "")  # fmt: skip
+        return
+    if not setup.journal_path.exists():
+        yield Check("commissioned", "warn", "there is no live journal yet", "kiosk commission --person ID --box NUMBER")
+        return
+    with Reader(setup.journal_path) as reader:
+        acts = (
+            each.fact for each in reader.read(checked=False) if isinstance(each.fact.body, Commissioned | NoteCredited)
+        )
+        first = next(acts, None)
+    if first is None:
+        told = "the live journal was not put into service: it takes no money"
+        yield Check("commissioned", "fail", told, "stop the kiosk, then: kiosk commission --person ID --box NUMBER")
+    elif isinstance(first.body, Commissioned):
+        yield Check("commissioned", "ok", f"by {first.body.by} on {first.stamp.business_date}, pack {first.body.pack}")
+    else:
+        yield Check(
+            "commissioned", "ok", f"took money from {first.stamp.business_date} on, before there was such an act"
+        )
 
 
 def replica(setup: Setup) -> Iterator[Check]:

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "devices": ("asking", "devices", "the devices and how they are"),
     "doctor": ("doctor", "doctor", "find what is wrong with this machine and how to mend it"),
     "config": ("configuring", "config", "check or show a configuration"),
+    "city": ("cities", "city", "check or show a city's pack"),
+    "commission": ("commissioning", "commission", "put the live journal of a stopped kiosk into service"),
     "journal": ("journal", "journal", "verify, show or export the journal"),
     "cash": ("cash", "cash", "receive and count boxes that left the kiosk, blind"),
     "day": ("cash", "day", "the Z closings"),

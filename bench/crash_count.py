@@ -54,8 +54,9 @@ def count_journal(path: Path, box_minor: int, *, may_dispute: bool = False) -> C
                 case facts.ReceiptIssued():
                     numbers.append(body.number)
                 case facts.Settled():
-                    settled += body.tender_minor
+                    settled += body.tender_minor + sum(part.minor for part in body.used)
                     spread += body.overpayment_minor + sum(part.minor for part in body.allocations)
+                    spread += sum(part.minor for part in body.held)
     count.disputed, count.receipts = sum(disputes.values()), len(numbers)
     explained = count.credited + count.suspended + count.disputed
     if box_minor != explained:

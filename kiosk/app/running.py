@@ -46,7 +46,8 @@ def page_verdict(checker: Callable[[str], Verdict] | None) -> Callable[[str], An
         held = verdict.receipt
         if held is None:
             return pages.Verdict(False, verdict.reason)
-        total = plain(held.applied_minor + held.overpayment_minor, held.currency)
+        # What was handed over; with money that was held from before, what that paid.
+        total = plain(max(held.tender_minor, held.applied_minor + held.overpayment_minor), held.currency)
         known = (("number", str(held.receipt_id)), ("total", f"{held.currency} {total}"), ("at", held.issued),
                  ("kiosk", held.kiosk), ("realm", held.realm))  # fmt: skip
         specimen = verdict.reason == "specimen"

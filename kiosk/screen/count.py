@@ -58,6 +58,17 @@ class Counted(msgspec.Struct, frozen=True):
     expected_minor: int | None = None
     over_short_minor: int | None = None
     second_needed: bool = False
+    #: Notes in the box whose value the acceptor never told.
+    unknown_notes: int = 0
+    #: (currency, expected, counted) of notes in another currency; minor units.
+    apart: tuple[tuple[str, int, int], ...] = ()
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The answer to the receipt of a box."""
+
+    #: Whether another number was read off it than the exchange named.
+    box_differs: bool = False
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -67,7 +78,7 @@ class Closed(msgspec.Struct, frozen=True):
     separation: tuple[str, ...] = ()
 
 
-T = TypeVar("T", Listed, Counted, Closed)
+T = TypeVar("T", Listed, Counted, Received, Closed)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -85,7 +96,7 @@ class Sheet(msgspec.Struct, kw_only=True):
     refusal: Refusal | None = None
     counted: Counted | None = None
     closed: Closed | None = None
-    received: bool = False
+    received: Received | None = None
     #: What was typed, by name of the field; never a PIN.
     typed: dict[str, str] = {}
 
@@ -115,7 +126,9 @@ class CountPage:
         typed = dict(pairs)
         if not self._door.knows(typed.pop("key", "")):
             return PlainTextResponse("The post does not carry this page's key.", 403)
-        act = {"receive": self._receive, "attempt": self._attempt, "close": self._close}.get(typed.get("do", ""))
+        act = {"receive": self._receive, "attempt": self._attempt, "close": self._close, "reveal": self._reveal}.get(
+            typed.get("do", "")
+        )
         if act is None:
             return PlainTextResponse("There is no such act.", 400)
         sheet = await self._sheet(typed.get("session", ""))
@@ -150,20 +163,29 @@ class CountPage:
             return
         told = {**_signed(typed), "session": session, "box": typed.get("box", "").strip().upper()}
         told |= {"seal": typed.get("seal", "").strip().upper(), "seal_whole": whole == "yes"}
-        sheet.received = await self._asked("count.receive", told, sheet) is not None
+        answer = await self._asked("count.receive", told, sheet)
+        if answer is not None:
+            sheet.received = _read(answer, Received, sheet)
 
     async def _attempt(self, sheet: Sheet, session: int, typed: dict[str, str]) -> None:
-        notes: list[list[int]] = []
-        for _, value in sheet.listed.denominations:
-            told = typed.get(f"notes-{value}", "").strip() or "0"
+        own = self._view().snapshot.currency
+        notes: list[list[int | str]] = []
+        for currency, value in sheet.listed.denominations:
+            told = typed.get(f"notes-{currency}-{value}", "").strip() or "0"
             if not (
                 told.isascii() and told.isdigit() and len(told) <= len(str(MOST_NOTES)) and int(told) <= MOST_NOTES
             ):
                 sheet.refusal = Refusal("counting.bad_number", "counting.bad_number.hint")
                 return
-            notes.append([value, int(told)])
+            notes.append([value, int(told)] if currency == own else [currency, value, int(told)])
         asked = {**_signed(typed), "session": session, "notes": notes, "final": typed.get("final") == "yes"}
         answer = await self._asked("count.attempt", asked, sheet)
+        if answer is not None:
+            sheet.counted = _read(answer, Counted, sheet)
+
+    async def _reveal(self, sheet: Sheet, session: int, typed: dict[str, str]) -> None:
+        """Tell the result of a final count once more, e.g. after the page was left."""
+        answer = await self._asked("count.reveal", {**_signed(typed), "session": session}, sheet)
         if answer is not None:
             sheet.counted = _read(answer, Counted, sheet)
 
@@ -209,9 +231,9 @@ class CountWords:
         """A text by its id where it is one; the core's own words as they came."""
         return self._view.t(words) if self._view.catalogue.has(words) else words
 
-    def money(self, minor: int) -> str:
-        """An amount in the kiosk's currency."""
-        return self._view.money(Money(minor, self._view.snapshot.currency))
+    def money(self, minor: int, currency: str = "") -> str:
+        """An amount, in the kiosk's currency where none is named."""
+        return self._view.money(Money(minor, currency or self._view.snapshot.currency))
 
     def note(self, currency: str, value: int) -> str:
         """The value of a note."""
@@ -240,7 +262,9 @@ class CountWords:
     def reason_needed(self) -> bool:
         """Whether a difference is known; where the page was opened anew it is not, and the core insists."""
         counted = self._sheet.counted
-        return counted is not None and bool(counted.over_short_minor)
+        if counted is None:
+            return False
+        return bool(counted.over_short_minor) or any(expected != found for _, expected, found in counted.apart)
 
     @property
     def second_asked(self) -> bool:

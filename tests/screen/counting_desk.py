@@ -17,6 +17,8 @@ class FakeCounting:
         self.over_short = 0
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.closed: dict[str, Any] = {}
+        self.denominations: list[list[Any]] = [["USD", value * 100] for value in (1, 2, 5, 10, 20, 50, 100)]
+        self.apart: list[list[Any]] = []
 
     def ask(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer one question."""
@@ -29,31 +31,38 @@ class FakeCounting:
                     {"session": 6, "box": "", "state": "to_receive"},
                     {"session": 5, "box": "B-0040", "state": "closed"},
                 ],
-                "denominations": [["USD", value * 100] for value in (1, 2, 5, 10, 20, 50, 100)],
+                "denominations": self.denominations,
             }
         if PINS.get(arguments["person"]) != arguments["pin"]:
             return {"ok": False, "error": "the id or the PIN is wrong", "hint": "five wrong PINs lock a person"}
         if arguments["session"] != 7:
             return {"ok": False, "error": "not this one", "hint": ""}
         answer: dict[str, Any] = {"count.receive": self._receive, "count.attempt": self._attempt,
-                                  "count.close": self._close}[verb](arguments)  # fmt: skip
+                                  "count.close": self._close, "count.reveal": self._revealed}[verb](arguments)  # fmt: skip
         return answer
 
     def _receive(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self.state = "to_count"
-        return {"ok": True}
+        return {"ok": True, "box_differs": arguments["box"] != "B-0042"}
 
     def _attempt(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        counted = sum(value * count for value, count in arguments["notes"])
+        counted = sum(told[0] * told[1] for told in arguments["notes"] if len(told) == 2)
+        self.apart = [[told[0], 0, told[1] * told[2]] for told in arguments["notes"] if len(told) == 3]
         self.attempts.append(counted)
         told = {"ok": True, "attempt": len(self.attempts), "counted_minor": counted}
         if not arguments["final"]:
             return told
         self.state, self.over_short = "to_close", counted - EXPECTED_MINOR
-        return told | {
+        return told | self._revealed(arguments)
+
+    def _revealed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "counted_minor": self.attempts[-1],
             "expected_minor": EXPECTED_MINOR,
             "over_short_minor": self.over_short,
             "second_needed": abs(self.over_short) > 500,
+            "apart": self.apart,
         }
 
     def _close(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def post(page: TestClient, do: str, **fields: str) -> str:
 
 def counted(**notes: str) -> dict[str, str]:
     """Counts by value: ``v20="3"`` is three notes of 20."""
-    return {f"notes-{int(name[1:]) * 100}": count for name, count in notes.items()}
+    return {f"notes-USD-{int(name[1:]) * 100}": count for name, count in notes.items()}
 
 
 def test_the_list_names_every_box_and_how_far_it_is(page: TestClient) -> None:
@@ -62,8 +62,8 @@ def test_a_whole_count_from_the_box_to_its_booking(page: TestClient, core: FakeC
     )
     kept = post(page, "attempt", **counted(v1="3", v20="8"), final="no")
     assert "Attempt 1 is kept: $163.00" in kept
-    assert 'id="field-notes-2000"' in kept
-    assert re.search(r'name="notes-2000"[^>]* value=""', kept), "who counts again does not see the first count"
+    assert 'id="field-notes-USD-2000"' in kept
+    assert re.search(r'name="notes-USD-2000"[^>]* value=""', kept), "who counts again does not see the first count"
     told = post(page, "attempt", **counted(v1="3", v10="1", v20="8"), final="yes")
     assert core.asked[-2][1]["notes"] == [[100, 3], [200, 0], [500, 0], [1000, 1], [2000, 8], [5000, 0], [10000, 0]]
     assert EXPECTED in told
@@ -115,7 +115,7 @@ def test_a_refusal_keeps_what_was_typed_but_never_a_pin(page: TestClient, core: 
     drawn = post(page, "attempt", **counted(v50="12"), pin="98765", second_pin="54321", final="yes")
     assert "the id or the PIN is wrong" in drawn
     assert "five wrong PINs lock a person" in drawn
-    assert re.search(r'name="notes-5000"[^>]* value="12"', drawn)
+    assert re.search(r'name="notes-USD-5000"[^>]* value="12"', drawn)
     assert "98765" not in drawn
     assert "54321" not in drawn
     assert core.attempts == []
@@ -207,3 +207,31 @@ def test_what_the_core_says_is_shown_as_text(desk: FakeDesk, catalogue: Catalogu
     client = TestClient(build(desk, catalogue, token=TOKEN, ask=lambda verb, arguments: told), base_url=BASE)
     client.get(f"/?token={TOKEN}")
     assert "<script>alert" not in client.get("/count").text
+
+
+def test_a_final_count_is_told_again_to_whoever_left_the_page(page: TestClient, core: FakeCounting) -> None:
+    core.state = "to_count"
+    post(page, "attempt", **counted(v20="8"), final="yes")
+    anew = page.get("/count?session=7").text
+    assert EXPECTED not in anew
+    assert 'value="reveal"' in anew
+    assert EXPECTED not in post(page, "reveal", pin="0000")
+    told = post(page, "reveal")
+    assert EXPECTED in told
+    assert "-$13.00" in told
+    assert 'value="reveal"' not in told
+
+
+def test_notes_of_another_currency_are_counted_and_told_apart(page: TestClient, core: FakeCounting) -> None:
+    core.state = "to_count"
+    core.denominations.append(["CAD", 500])
+    told = post(page, "attempt", **counted(v1="173"), **{"notes-CAD-500": "2"}, final="yes")
+    assert core.asked[-2][1]["notes"][-1] == ["CAD", 500, 2]
+    assert "CA$10.00" in told
+    assert re.search(r'id="field-reason"[^>]* required', told), "a difference in any currency needs a reason"
+
+
+def test_another_number_on_the_box_is_told(page: TestClient, core: FakeCounting) -> None:
+    drawn = post(page, "receive", box="B-0099", seal="S1", seal_whole="yes")
+    assert "another number" in drawn
+    assert core.state == "to_count"

@@ -8,7 +8,6 @@ from kiosk.checkout.intents import Intent
 from kiosk.checkout.states import State
 from kiosk.checkout.table import TRANSITIONS
 from kiosk.model.texts import text
-from kiosk.screen.operator import STAFF_SCREENS
 from kiosk.screen.view import ELSEWHERE, MOVING, ROWS, SAME_AS, SCREENS, View, remaining_ms, slip_state
 from kiosk.texts import Catalogue
 from tests.screen.pictures import PICTURES, PLAIN, FakeDesk
@@ -26,7 +25,7 @@ def view_of(catalogue: Catalogue, screen: str, **changes: object) -> View:
 
 
 def test_every_state_of_the_checkout_has_a_screen() -> None:
-    assert {str(state) for state in State} | set(STAFF_SCREENS) == set(SCREENS)
+    assert {str(state) for state in State} == set(SCREENS)
 
 
 @pytest.mark.parametrize("state", list(State), ids=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ line = {{ port = "usb:04b8:0e28" }}
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[Path]:
+def config(tmp_path: Path) -> Path:
     """A live kiosk of a city of its own, never started."""
     shutil.copytree(ROOT / "config", tmp_path / "pack")
     city = tmp_path / "pack" / "city.toml"
@@ -66,7 +66,7 @@ def config(tmp_path: Path) -> Iterator[Path]:
     file = tmp_path / "kiosk.toml"
     file.write_text(TOML, "utf-8")
     (tmp_path / "state").mkdir(mode=0o700)
-    yield file
+    return file
 
 
 def commission(run: Run, config: Path, *more: str, pin: str = "2580", person: str = "p01") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +101,24 @@ def test_journal_show_chooses_by_kind_and_limit(ask: Run) -> None:
     assert "note_credited" in ask("journal", "show").stdout
 
 
-def test_an_export_has_one_line_a_fact_and_its_bytes_make_the_hash(ask: Run) -> None:
-    facts = [json.loads(line) for line in ask("journal", "export").stdout.splitlines()]
+def test_an_export_has_one_line_a_fact_and_its_bytes_make_the_hash(
+    run: Run, running: Demonstration, tmp_path: Path
+) -> None:
+    """A copy without a configuration is a raw file: nobody is asked who they are."""
+    copy = tmp_path / "copy.db"
+    assert run("backup", copy, config=running.directory.config).exit_code == 0
+    ask = partial(run, config=tmp_path / "kiosk.toml")
+    (tmp_path / "kiosk.toml").touch()
+    facts = [json.loads(line) for line in ask("journal", "export", "--journal", copy).stdout.splitlines()]
+    assert len(facts) > 10
     assert [each["fact"]["seq"] for each in facts] == list(range(1, len(facts) + 1))
     assert all(each["schema"] == "kiosk-fact-1" and len(each["hash"]) == 64 for each in facts)
-    lines = ask("journal", "export", "--format", "lines").stdout_bytes.splitlines()
+    lines = ask("journal", "export", "--journal", copy, "--format", "lines").stdout_bytes.splitlines()
     assert [line.split(b" ", 2)[0].decode() for line in lines] == [each["hash"] for each in facts]
 
 
 def test_a_receipt_is_shown_by_its_number(ask: Run) -> None:
-    found = told(ask("receipt", "show", "1", "--json"))
+    found = told(ask("receipt", "show", "1", "--json", "--person", "p01", feed="2580\n"))
     assert found["tender_minor"] == 2000
     assert found["printed"][0]["ended"] == "printed"
     whole = found["id"]

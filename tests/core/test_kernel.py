@@ -365,7 +365,7 @@ def test_a_note_that_nobody_followed_to_its_end_keeps_new_payments_out(rig: Rig)
     _begin_stacking(rig)
     rig.wait(61)
     assert rig.state == "receipting"
-    rig.wait(300)
+    rig.wait(500)
     assert rig.state == "out_of_service"
     rig.stacked(NoteId("", 1), 5000)
     assert rig.sums()["suspended"] == 5000
@@ -383,7 +383,7 @@ def test_a_driver_that_died_with_a_note_in_escrow_leaves_nobody_waiting(rig: Rig
     assert open_note is None or open_note.phase == "credited"
     rig.wait(1)
     assert rig.state == "accepting"
-    rig.wait(400)
+    rig.wait(700)
     assert rig.state in ("idle", "out_of_service")
     assert rig.kernel.books.open_session is None
 
@@ -396,7 +396,7 @@ def test_a_printer_without_paper_keeps_the_slip_on_the_screen_and_never_gives_it
     rig.news("paper", d.PrintHeld(job, "paper_out"))
     rig.wait(31)
     assert (rig.state, [message.id for message in rig.model.messages]) == ("receipting", ["message.not_printed"])
-    rig.wait(121)
+    rig.wait(301)
     assert rig.sent(c.DropJob) == [c.DropJob(job)]
     assert [body.outcome for body in rig.bodies(facts.PrintEnded)] == ["dropped"]
     assert rig.sums()["applied"] == 5000

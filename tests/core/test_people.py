@@ -148,6 +148,7 @@ TAIL = HASH.split("$", 4)[4]
         ("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", "not an argon2id"),
         ("$2b$12$abcdefghijklmnopqrstuv", "not an argon2id"),
     ],
+    ids=range(9 + 2),  # the tail is another one in each process
 )
 def test_a_weak_or_a_costly_hash_is_refused_with_its_cure(hashed: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why) as refused:

@@ -178,29 +178,27 @@ def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int
     while True:
         running = Running(setup, screen=screen)
         code = _run_once(running, signals, say)
-        realm = running.core.next_realm
-        if code or signals or not realm:
+        if code or signals or not running.core.next_realm:
             return code
-        say(f"starting again on the journal of the realm {realm}")
-        notify.watchdog(f"changing over to {realm}")
+        say(f"starting again on the journal of the realm {running.core.next_realm}")
+        notify.watchdog(f"changing over to {running.core.next_realm}")
         setup = load(setup.file)
 
 
 def _run_once(running: Running, signals: list[int], say: Callable[[str], None]) -> int:
     """Run one core from start to end; returns the exit code."""
-    setup = running.setup
     try:
         running.start()
     except BaseException:
         notify.status("not started")
         running.control.stop()
         if running.address:  # nobody answers there; another kiosk's address in the same place is left alone
-            (setup.runtime / SCREEN_URL).unlink(missing_ok=True)
+            (running.setup.runtime / SCREEN_URL).unlink(missing_ok=True)
         raise
     if running.address:
         # Without the token: what is said here goes to the log of the machine.
         address = running.address.partition("?")[0]
-        say(f"screen: {address}, start address with its token: {setup.runtime / SCREEN_URL}")
+        say(f"screen: {address}, start address with its token: {running.setup.runtime / SCREEN_URL}")
     while not signals and not running.core.ended.wait(0.2) and not running.screen_died:
         pass
     if running.screen_died:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -15,6 +17,7 @@ from kiosk import app
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.reader import Reader
 from kiosk.journal.realm import CHOICE
+from kiosk.journal.receipt_seal import seal
 from kiosk.journal.verify import verify
 from kiosk.model import facts
 from tests.app.live_kiosk import LiveKiosk, live_kiosk, process_kiosk, run_kiosk, until
@@ -143,3 +146,31 @@ def test_a_choice_that_does_not_fit_stops_the_start_with_one_clear_line(choice: 
         assert done.returncode == 1
         assert str(kiosk.directory.state / CHOICE) in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_the_page_that_checks_receipts_says_specimen_and_never_genuine() -> None:
+    with live_kiosk() as kiosk:
+        kiosk.pay_fifteen()
+        (slip,) = [each for each in kiosk.facts() if isinstance(each.fact.body, facts.ReceiptIssued)]
+        line = seal(slip, kiosk.kernel.parts.key)
+        assert kiosk.running is not None
+        told = app.page_verdict(app.receipt_checker(kiosk.running.setup))
+        assert told is not None
+        verdict = told(line)
+        assert (verdict.genuine, verdict.specimen, verdict.reason) == (False, True, "")
+        passed_off = told(line.replace("|demo|", "|live|"))
+        assert (passed_off.genuine, passed_off.specimen, passed_off.reason) == (False, False, "unknown_key")
+        page = check_page(kiosk, line)
+        assert "SPECIMEN" in page
+        assert "genuine" not in page
+        assert "SPECIMEN" in kiosk.ask("/health")[1] or "demo" in kiosk.ask("/health")[1]
+
+
+def check_page(kiosk: LiveKiosk, line: str) -> str:
+    """Post a receipt's line to the page, as a browser on the machine would."""
+    parts = urlsplit(kiosk.address())
+    origin = f"http://{parts.hostname}:{parts.port}"
+    request = Request(f"{origin}/verify", urlencode({"receipt": line}).encode(), {"Origin": origin})
+    with urlopen(request, timeout=10) as answer:
+        found: str = answer.read().decode("utf-8")
+        return found

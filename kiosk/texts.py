@@ -32,12 +32,9 @@ from kiosk.model.texts import Parameter, Text, text
 PRODUCT = Path(__file__).parent / "locales"
 #: The language that every text exists in, and the one that fills a gap of another.
 FIRST = "en"
-#: Tag of the generated language that shows which words cannot be translated and which boxes are too small.
-PSEUDO = "qps"
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
-_ACCENTED = str.maketrans("aceinosuyzACEINOSUYZ", "áçéíñöšúýžÁÇÉÍÑÖŠÚÝŽ")
 
 Plural = Callable[[int], int]
 
@@ -73,7 +70,7 @@ class Catalogue:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, directories: Iterable[Path] = (), *, pseudo: bool = False) -> Catalogue:
+    def load(cls, directories: Iterable[Path] = ()) -> Catalogue:
         """Read the product's texts, then each further directory; what is read later wins.
 
         A directory holds ``<language>.po`` or ``<language>/messages.po``.
@@ -88,8 +85,6 @@ class Catalogue:
             for path in sorted([*directory.glob("*.po"), *directory.glob("*/messages.po")]):
                 tag = path.stem if path.parent == directory else path.parent.name
                 found[tag] = _read(path, tag, found.get(tag))
-        if pseudo and FIRST in found:
-            found[PSEUDO] = pseudo_language(found[FIRST])
         return cls(found.values())
 
     @property
@@ -116,6 +111,12 @@ class Catalogue:
         """Tell whether this language has this text itself."""
         found = self._languages.get(language)
         return found is not None and message in found.texts
+
+    def template(self, message: str, language: str) -> str:
+        """Return a text as its file holds it, all forms of one that counts; "" where this language lacks it."""
+        found = self._languages.get(language)
+        told = found.texts.get(message, "") if found else ""
+        return told if isinstance(told, str) else "\n".join(told)
 
     def say(self, told: Text, language: str) -> str:
         """Return the text in words.  A missing text is shown by its id between brackets and reported in `missing`."""
@@ -233,25 +234,6 @@ class Catalogue:
         # A parameter that is itself a word of ours (a state, an outcome) is translated: word.<parameter>.<value>.
         known = language.texts.get(f"word.{name}.{value}")
         return known if isinstance(known, str) else value
-
-
-def pseudo_language(first: Language) -> Language:
-    """Make the language that is 40 % longer and full of accents, with every parameter left in its place."""
-    return Language(
-        PSEUDO, first.locale, first.plural, {message: _pseudo(told) for message, told in first.texts.items()}
-    )
-
-
-def _pseudo(template: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    if isinstance(template, tuple):
-        return tuple(_pseudo_words(form) for form in template)
-    return _pseudo_words(template)
-
-
-def _pseudo_words(template: str) -> str:
-    parts = _FIELD.split(template)
-    words = "".join(f"{{{part}}}" if place % 2 else part.translate(_ACCENTED) for place, part in enumerate(parts))
-    return words + " " + "~~~~ " * (len(template) * 2 // 25) + "·~"
 
 
 def _fields(template: str | tuple[str, ...]) -> set[str]:

@@ -65,7 +65,7 @@ def directory_of(file: Path, city_data: str) -> Path:
     return file.resolve().parent / city_data if city_data else config.sample_dir()
 
 
-def load_pack(directory: Path, *, pseudo: bool = False) -> Pack:
+def load_pack(directory: Path) -> Pack:
     """Read a whole pack.
 
     Raises:
@@ -76,7 +76,7 @@ def load_pack(directory: Path, *, pseudo: bool = False) -> Pack:
     city = config.decode(source, str(directory / "city.toml"), CityFile)
     chart = load_chart(texts["chart.toml"], str(directory / "chart.toml"))
     library = checked_library(texts, chart)
-    catalogue = Catalogue.load([directory / "texts"] if (directory / "texts").is_dir() else [], pseudo=pseudo)
+    catalogue = Catalogue.load([directory / "texts"] if (directory / "texts").is_dir() else [])
     for name, text in texts.items():
         if name.startswith("printers/"):
             config.decode(text, str(directory / name), Profile)

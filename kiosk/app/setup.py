@@ -88,7 +88,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return self.runtime / "core.sock"
 
 
-def load(file: Path, *, pseudo: bool = False) -> Setup:
+def load(file: Path) -> Setup:
     """Read kiosk.toml and everything it points to.
 
     Raises:
@@ -98,7 +98,7 @@ def load(file: Path, *, pseudo: bool = False) -> Setup:
     refuse_moved_keys(source, str(file))
     settings = config.decode(source, str(file), KioskConfig)
     base = file.resolve().parent
-    pack = load_pack(directory_of(file, settings.paths.city_data), pseudo=pseudo)
+    pack = load_pack(directory_of(file, settings.paths.city_data))
     plugins = load_plugins(
         safe_mode=settings.plugins.safe_mode, allow=settings.plugins.allow, disabled=settings.plugins.disabled
     )

@@ -64,7 +64,9 @@ class Screen:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.globals.update(qr_code=qr_code, slip_state=slip_state, SUMS=SUMS, staff_of=StaffView, logo=bool(settings.logo))
+        self.templates.globals.update(
+            qr_code=qr_code, slip_state=slip_state, SUMS=SUMS, staff_of=StaffView, logo=bool(settings.logo)
+        )
         self.modes = Modes()
         self.streams = Streams(desk.board, self.drawn)
 

@@ -9,6 +9,7 @@ _VARIABLES = {
     "ink": "ink", "quiet": "quiet", "paper": "paper", "card": "card", "accent": "blue", "dark": "deep", "wash": "wash",
 }  # fmt: skip
 
+
 class ScreenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the screen.  The address and the port belong to the server, the languages to the snapshot."""
 
@@ -20,7 +21,7 @@ class ScreenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     #: (ADA 707.7.2, 508 402.4) and those of the large text to 7.33 mm (EN 301 549 5.1.4: 0.7 degree at 600 mm)
     #: where the built-in sizes would be smaller.
     px_per_100mm: int = 0
-    #: (name, #rrggbb) of the city's own colours: ``ink``, ``quiet``, ``paper``, ``card``, ``accent``, ``dark``, ``wash``.
+    #: (name, #rrggbb) of the city's own colours; the names are those of city.toml.
     colours: tuple[tuple[str, str], ...] = ()
     #: Shown until the kernel has published its first snapshot.
     kiosk: str = ""

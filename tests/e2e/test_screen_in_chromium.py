@@ -49,7 +49,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return Catalogue.load([ROOT / "config" / "texts"], pseudo=True)
+    return Catalogue.load([ROOT / "config" / "texts"])
 
 
 class Stage:

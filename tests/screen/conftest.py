@@ -20,7 +20,7 @@ OURS = {"origin": BASE}
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return Catalogue.load([Path(__file__).resolve().parents[2] / "config" / "texts"], pseudo=True)
+    return Catalogue.load([Path(__file__).resolve().parents[2] / "config" / "texts"])
 
 
 @pytest.fixture

@@ -82,7 +82,10 @@ def test_a_rule_behind_several_lines_is_cited_once_and_a_bar_joins_them(desk: Fa
     page = client.get("/").text
     assert page.count('<span class="rule"><bdi>Example City Code 33-46') == 1
     assert page.count('<span class="unseen"><bdi>Example City Code 33-46') == len(lines) - 1
-    assert re.findall(r'class="joined[ a-z]*"', page) == ['class="joined first"', *['class="joined"'] * (len(lines) - 1)]
+    assert re.findall(r'class="joined[ a-z]*"', page) == [
+        'class="joined first"',
+        *['class="joined"'] * (len(lines) - 1),
+    ]
     desk.show(PICTURES["reviewing"])
     page = client.get("/").text
     assert "Example City Code 10-4-2" in page

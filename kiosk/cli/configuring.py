@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,7 +61,7 @@ def show(file: Path, as_json: bool) -> None:
         "state": str(setup.state),
         "runtime": str(setup.runtime),
         "journal": str(setup.journal_path),
-        "config": msgspec.to_builtins(setup.config),
+        "config": _without_hashes(msgspec.to_builtins(setup.config)),
         "services": sorted(setup.library.services),
         "drivers": sorted(setup.plugins.drivers),
         "plugins": [
@@ -77,6 +78,13 @@ def show(file: Path, as_json: bool) -> None:
             click.echo(f"{name}: {', '.join(each if isinstance(each, str) else each['name'] for each in value)}")
         else:
             click.echo(f"{name}: {value}")
+
+
+def _without_hashes(told: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the PINs could be guessed from."""
+    for person in told["people"]:
+        person["pin"] = "(a hash)"
+    return told
 
 
 def _tell_section(place: str, value: object) -> None:

@@ -17,6 +17,7 @@ from kiosk.errors import JournalFull
 from kiosk.model import device_events as d
 from kiosk.model import facts
 from tests.core.kernel_rig import NS, Rig
+from tests.core.test_service import Kiosk
 
 PIN, OTHER = "471100", "582200"
 HASHES = {PIN: hash_of(PIN), OTHER: hash_of(OTHER)}
@@ -243,3 +244,20 @@ def test_without_people_nobody_counts(room: CountingRoom) -> None:
     room.rig.kernel.parts.people = None
     assert "nobody is configured" in room.receive()["error"]
     assert set(VERBS) >= {"count.list", "count.receive", "count.attempt", "count.reveal", "count.close"}
+
+
+def test_a_page_asks_the_running_core_for_counts_and_for_nothing_else(tmp_path: Path) -> None:
+    kiosk = Kiosk(tmp_path)
+    assert kiosk.core.ask("count.list", {}, patience_s=0)["error"] == "the kiosk did not answer in time"
+    kiosk.rig.kernel.parts.people = PEOPLE
+    kiosk.run()
+    try:
+        assert kiosk.core.ask("count.list", {})["boxes"] == []
+        told = kiosk.core.ask("count.receive", {"person": "p03", "pin": "000001", "session": 1, "box": "B",
+                                                "seal": "S", "seal_whole": True})  # fmt: skip
+        assert (told["ok"], told["error"]) == (False, "person and PIN do not fit")
+        for verb in ("stop", "close", "audit.look", "status", "counting", ""):
+            assert "may not ask" in kiosk.core.ask(verb, {})["error"], verb
+    finally:
+        kiosk.core.stop("test")
+    assert kiosk.core.ask("count.list", {})["error"] == "the kiosk is busy"

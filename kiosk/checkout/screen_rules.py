@@ -24,6 +24,7 @@ from kiosk.model import facts
 from kiosk.model.commands import ReturnNote
 from kiosk.model.device_events import Scanned, ScanRefused
 from kiosk.model.invoice import Quote
+from kiosk.model.money import Money
 from kiosk.model.texts import text
 from kiosk.tariff.discretion import discreet
 
@@ -89,7 +90,9 @@ def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:
         return notice(model, ctx, text("notice.cart_full", limit=ctx.settings.cart_limit)), []
     problem = ctx.counter.payable(event.item, due_of(model.cart))
     if problem is not None:
-        return notice(model, ctx, problem), []
+        held = event.item.held_minor
+        more = (text("notice.held_here", held=Money(held, model.currency)),) if held else ()
+        return to(model, State.NOTICE, ctx, messages=(problem, *more)), []
     return reviewing(change(model, cart=(*model.cart, event.item)), ctx), []
 
 

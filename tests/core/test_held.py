@@ -169,6 +169,17 @@ def adjust(rig: Rig, minor: int) -> None:
     rows["property_tax", TAX] = msgspec.structs.replace(rows["property_tax", TAX], amount_minor=minor)
 
 
+def test_a_bill_that_cannot_be_paid_any_more_says_that_money_is_held_for_it(rig: Rig) -> None:
+    """It was paid at the counter, say: the money is not lost sight of."""
+    put_by(rig, 5000)
+    rows = rig.invoices.rows
+    rows["property_tax", TAX] = msgspec.structs.replace(rows["property_tax", TAX], state="paid", paid_minor=12000)
+    rig.tap(intents.EnterNumber(TAX))
+    assert rig.state == "notice"
+    assert [message.id for message in rig.model.messages] == ["notice.already_paid", "notice.held_here"]
+    assert held(rig) == {NAME: 5000}
+
+
 def test_a_power_cut_in_a_resumed_payment_keeps_the_held_money_in_it(rig: Rig) -> None:
     put_by(rig, 5000, 1000)
     rig.pay(TAX)

@@ -29,6 +29,10 @@ def tried() -> list[str]:
     return re.findall(r"^\| `(\d{9,})` \|", README, re.MULTILINE)
 
 
+#: (file, delimiter, column of the number)
+EXAMPLES = (("parking_citations", ",", "Citation"), ("water_bills", ";", "Account"), ("property_tax", ",", "Bill"))
+
+
 def test_the_labels_to_try_are_read_by_the_services_that_ship() -> None:
     rooms = {
         f"{room}/{path.name}": read_text(path)
@@ -37,7 +41,7 @@ def test_the_labels_to_try_are_read_by_the_services_that_ship() -> None:
     }
     library = load(rooms)
     numbers = set()
-    for name, delimiter, column in (("parking_citations", ",", "Citation"), ("water_bills", ";", "Account")):
+    for name, delimiter, column in EXAMPLES:
         with (ROOT / "config" / "examples" / f"{name}.csv").open(encoding="utf-8") as file:
             numbers |= {row[column] for row in csv.DictReader(file, delimiter=delimiter)}
     assert len(tried()) >= 6

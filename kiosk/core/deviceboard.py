@@ -41,6 +41,11 @@ class DevicePage(msgspec.Struct):
         """Whether the device has said that it can do its work."""
         return self.severity in _GOOD and (self.device_class != "BillAcceptor" or bool(self.notes))
 
+    @property
+    def told_raw(self) -> str:
+        """The device's own words for people: none of an acceptor that is well, they name the note that it holds."""
+        return "" if self.device_class == "BillAcceptor" and self.severity in _GOOD else self.raw
+
 
 class DeviceBoard:
     """All devices, in the order of the configuration."""

@@ -66,8 +66,16 @@ def _status(core: Core, request: ControlPosted) -> dict[str, Any]:
         "last_slip": kernel.books.last_receipt,
         "status": core.status_words(),
         "screen_age_ms": core.screen_age_ms,
-        "counts": dict(kernel.counts),
+        "counts": _told_counts(kernel),
     }
+
+
+def _told_counts(kernel: Kernel) -> dict[str, int]:
+    """Return the counters without those from which the notes in the box could be told: counts are blind."""
+    blind = {
+        f"{page.name}.was_{word}" for page in kernel.parts.board.of_class("BillAcceptor") for word in ("ok", "warn")
+    }
+    return {name: count for name, count in kernel.counts.items() if name not in blind}
 
 
 def _health(core: Core, request: ControlPosted) -> dict[str, Any]:
@@ -76,7 +84,8 @@ def _health(core: Core, request: ControlPosted) -> dict[str, Any]:
 
 
 def _devices(core: Core, request: ControlPosted) -> dict[str, Any]:
-    pages = {name: msgspec.to_builtins(page) for name, page in core.running_kernel.parts.board.pages.items()}
+    board = core.running_kernel.parts.board
+    pages = {name: msgspec.to_builtins(page) | {"raw": page.told_raw} for name, page in board.pages.items()}
     lines = core.running_supervisor.status()
     return {"devices": [msgspec.to_builtins(line) | {"page": pages.get(line.device)} for line in lines]}
 

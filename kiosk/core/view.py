@@ -160,7 +160,7 @@ def health(
                 driver=page.driver,
                 state=line.state if line is not None and gone else page.state,
                 severity="fault" if gone else page.severity,
-                detail="; ".join(part for part in (page.detail, page.raw, line.last_error if line else "") if part),
+                detail="; ".join(filter(None, (page.detail, page.told_raw, line.last_error if line else ""))),
                 restarts=line.restarts if line is not None else 0,
             )
         )

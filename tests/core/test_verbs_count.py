@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kiosk.core import view
 from kiosk.core.inbox import ControlPosted
 from kiosk.core.people import People, Person, hash_of
 from kiosk.core.verbs import VERBS, answer
@@ -261,3 +262,21 @@ def test_a_page_asks_the_running_core_for_counts_and_for_nothing_else(tmp_path: 
     finally:
         kiosk.core.stop("test")
     assert kiosk.core.ask("count.list", {})["error"] == "the kiosk is busy"
+
+
+def test_status_devices_and_health_tell_nothing_of_the_notes_that_went_by(room: CountingRoom) -> None:
+    """Counters of an acceptor's states and its own words while it holds a note would let somebody keep a tally."""
+    room.core.status_words, room.core.screen_age_ms = lambda: "", None
+    seen = []
+    for word in ("1362", "1364"):
+        room.rig.news("notes", d.DeviceState("escrow", "ok", word))
+        health = msgspec.json.encode(view.health(room.rig.kernel, lines=[], plugins=(), started="")).decode()
+        counts = room.ask("status")["counts"]
+        page = room.rig.kernel.parts.board.pages["notes"]
+        seen.append((health, sorted(counts), page.told_raw))
+        assert word not in health
+        room.rig.news("notes", d.DeviceState("idling", "ok", "11"))
+    assert seen[0] == seen[1]
+    assert not [name for name in seen[0][1] if name.startswith("notes.was_ok")]
+    room.rig.news("notes", d.DeviceState("jammed", "fault", "45"))
+    assert page.told_raw == "45"  # a person who mends it needs the unit's own word

@@ -1,0 +1,361 @@
+"""`make thirty-days`: a month of one kiosk, played fast through the real kernel, drivers and journal.
+
+    python -m bench.thirty_days [--days N] [--payments N] [--seed N] [--keep DIRECTORY]
+
+Citizens pay invoices of three services in every way there is, come back for what is held, walk off, cancel; the
+acceptor jams, the power goes, the core is killed in the middle of a note and at every step of an exchange; the box
+is exchanged at odd hours and once simply taken; there is a weekend without power, a summer-time change, a week
+without paper and an hour of training; boxes are counted each morning, some over, some short.  In the end the notes that
+the hardware holds, box by box, the journal, and two verifiers that share no code must agree.  The last line is one JSON
+object; `differences` is how many things did not fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.thirty_days_city import City
+from bench.thirty_days_count import compare
+from bench.thirty_days_kiosk import Kiosk, S
+from bench.thirty_days_people import RESTING, Citizen, Staff, Visit
+from bench.thirty_days_plan import CALENDAR, SHORT_CALENDAR, visit_of
+from kiosk.checkout import intents
+from kiosk.errors import KioskError
+from kiosk.model import facts
+
+#: A Monday; the city's clocks go forward on the 21st day.
+BEGINS = dt.date(2026, 2, 16)
+OPENS, CLOSES = dt.time(7, 0), dt.time(22, 30)
+
+
+class Month:
+    """Plays the days one after the other; owns what happened and what did not fit."""
+
+    def __init__(self, room: Path, *, days: int, payments: int, seed: int, quiet: bool = True) -> None:
+        self.chance = random.Random(seed)
+        self.days, self.wanted, self._quiet = days, payments, quiet
+        self.city = City(room / "city", BEGINS, max(100, payments), self.chance)
+        zone = Kiosk(self.city.setup, room, self.city.replica, dt.datetime.now(dt.UTC)).zone
+        begins = dt.datetime.combine(BEGINS, dt.time(6, 0), zone)
+        self.kiosk = Kiosk(self.city.setup, room, self.city.replica, begins)
+        self.staff = Staff(self.kiosk)
+        self.journal = room / "journal-live.db"
+        self.calendar = CALENDAR if days > 7 else SHORT_CALENDAR
+        #: Sessions whose box was counted, and what the count was made over or short by.
+        self.counted: set[int] = set()
+        self.planned: dict[int, int] = {}
+        #: Box and seal of each session that ended.
+        self.left: list[tuple[str, str]] = []
+        #: Labels to come back for: (day, label).
+        self.returning: list[tuple[int, str]] = []
+        self.paid = 0
+        self.day = 0
+        self.visits = 0
+        #: Payments before each day.
+        self._begun: dict[int, int] = {}
+        self.faults: list[str] = []
+
+    # --- the days -----------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Play all days."""
+        kiosk = self.kiosk
+        kiosk.start()
+        kiosk.run(5 * S)
+        self.commission()
+        for day in range(self.days):
+            self.day, told = day, len(self.faults)
+            agenda = sorted([*self._fixed(), *self._visits()], key=lambda each: each[0])
+            for moment, what in agenda:
+                kiosk.skip(self._ns_until(moment))
+                what()
+                if kiosk.kernel is not None:
+                    self.paid = max(self.paid, kiosk.kernel.books.payments if kiosk.realm == "live" else 0)
+                kiosk.keep_checkpoint()
+            if not self._quiet:
+                print(
+                    f"day {day + 1}: {self.paid} payments", *self.faults[told:], sep="\n  ", file=sys.stderr, flush=True
+                )
+        kiosk.skip(self._ns_until(dt.time(23, 30)))
+        self.staff.awake()
+        self.count()
+        kiosk.stop("the month is over")
+
+    def _ns_until(self, moment: dt.time) -> int:
+        date = BEGINS + dt.timedelta(days=self.day)
+        local = dt.datetime.combine(date, moment, self.kiosk.zone)
+        return int(local.timestamp()) * S - self.kiosk.wall_ns
+
+    def _fixed(self) -> list[tuple[dt.time, Callable[[], object]]]:
+        told = [(dt.time(5, 0), self.deliver), (dt.time(6, 45), self.staff_morning), (dt.time(8, 30), self.count)]
+        for clock, name, *arguments in self.calendar.get(self.day, ()):
+            moment, act = dt.time.fromisoformat(clock), getattr(self, name)
+            told.append((moment, lambda act=act, arguments=tuple(arguments): act(*arguments)))
+        return told
+
+    def _visits(self) -> list[tuple[dt.time, Callable[[], object]]]:
+        """Spread today's share of the payments that are still wanted over the hours; some more for those who cancel."""
+        closed = [day for day in range(self.day, self.days) if self._closed(day)]
+        if self.day in closed:
+            return []
+        share = -(-(self.wanted - self.paid) // (self.days - self.day - len(closed)))
+        first, last = (each.hour * 3600 + each.minute * 60 for each in (OPENS, CLOSES))
+        seconds = sorted(self.chance.randrange(first, last) for _ in range(share * 6 // 5 + 1))
+        return [(dt.time(at // 3600, at // 60 % 60, at % 60), lambda: self.visit(share)) for at in seconds]
+
+    def _closed(self, day: int) -> bool:
+        return any(name == "closed_all_day" for _, name, *_ in self.calendar.get(day, ()))
+
+    # --- citizens -----------------------------------------------------------------------------------------
+
+    def visit(self, share: int = 1_000_000, chosen: Visit | None = None) -> None:
+        """Let one citizen come, unless today has seen its share."""
+        kernel = self.kiosk.kernel
+        if kernel is None or (chosen is None and self.paid >= min(self.wanted, self._goal(share))):
+            return
+        self.visits += 1
+        visit = chosen or visit_of(self)
+        if not Citizen(self.kiosk, visit, self.chance).play():
+            self.faults.append(f"day {self.day + 1}: a visit did not come to rest: {self.kiosk.state}, {visit}")
+        if self.kiosk.printer.roll_mm < 2_000 and not self.without_paper:
+            self.kiosk.printer.load_paper()
+        self.kiosk.printer.tear_off()
+
+    def _goal(self, share: int) -> int:
+        return self._begun.setdefault(self.day, self.paid) + share
+
+    @property
+    def without_paper(self) -> bool:
+        """Tell whether this is the time in which nobody brings paper."""
+        return self.kiosk.settings.without_paper == "ask"
+
+    def at_midnight(self) -> None:
+        """Somebody pays while the date changes."""
+        self.visit(chosen=msgspec.structs.replace(visit_of(self, plain=True), style="exact"))
+
+    # --- those who work here -------------------------------------------------------------------------------
+
+    def commission(self) -> None:
+        """Put the journal into service; without it no note is taken."""
+        kernel = self.kiosk.kernel
+        assert kernel is not None
+        if "out.not_commissioned" not in [reason.id for reason in kernel.reasons()]:
+            self.faults.append("a live kiosk was open before anybody put it into service")
+        kernel.commit((facts.Commissioned("admin:0", self.city.setup.pack.name, "B-1"),), "admin:0")
+        self.kiosk.run(3 * S)
+
+    def deliver(self) -> None:
+        """Bring new reference data."""
+        self.city.deliver(self.kiosk.wall_ns)
+
+    def staff_morning(self) -> None:
+        """See that the kiosk runs, look at alarms and slips, print an X report that must change nothing."""
+        if self._closed(self.day) and not self.kiosk.acceptor.powered:
+            return
+        self.staff.awake()
+        self.staff.sign_in("p01")
+        kernel = self.kiosk.kernel
+        assert kernel is not None
+        before = kernel.books.money_digest()
+        self.staff.press(intents.ReportX())
+        if kernel.books.money_digest() != before:
+            self.faults.append(f"day {self.day + 1}: an X report changed the books")
+        self.staff.press(intents.AcknowledgeAlarms())
+        for number in kernel.books.slips_open()[:3]:
+            self.staff.press(intents.AcknowledgeSlip(number))
+        if self.day % 5 == 0:
+            self.staff.press(intents.TestPrint(), intents.ReprintSlip(kernel.books.last_receipt - 1))
+        self.staff.sign_out()
+
+    def exchange(self, at: str = "", pause_s: int = 0) -> None:
+        """Exchange the box."""
+        ended = len(self.staff.taken_out)
+        box = self.staff.box
+        self.staff.awake()
+        self.staff.exchange(at, lambda: self.kiosk.skip(pause_s * S))
+        if len(self.staff.taken_out) > ended:
+            self.left.append((f"B-{box}", f"S-{box}"))
+        kernel = self.kiosk.kernel
+        if kernel is None or kernel.books.exchange is not None or kernel.books.box_session != len(self.left) + 1:
+            self.faults.append(f"day {self.day + 1}: the exchange ({at}) did not come to its end")
+
+    def removal(self, *, stolen: bool = False) -> None:
+        """Somebody takes the box out without a word, and puts it back, or an empty one."""
+        box = self.staff.box
+        self.staff.take_out()
+        self.kiosk.run(120 * S)
+        self.staff.put_in(empty=stolen)
+        self.left.append((f"B-{box}", f"S-{box}"))
+
+    def theft(self) -> None:
+        """The box with everything in it is gone: its count finds nothing."""
+        begin = self.staff.taken_out[-1] if self.staff.taken_out else 0
+        self.planned[len(self.left) + 1] = -sum(self.staff.notes[begin:])
+        self.removal(stolen=True)
+
+    def close_day(self) -> None:
+        """Close the business date by hand: whoever pays later today posts tomorrow."""
+        self.staff.sign_in("p01")
+        self.staff.press(intents.CloseDay())
+        self.staff.sign_out()
+
+    def training(self) -> None:
+        """Show somebody the kiosk, on the journal of training."""
+        self.staff.sign_in("p01")
+        self.staff.press(intents.ChangeRealm("training"))
+        if self.kiosk.wanted_realm != "training":
+            self.faults.append("the kiosk did not go over to training")
+            return
+        self.kiosk.change_realm("training")
+        self.kiosk.run(8 * S)
+        self.visit(chosen=msgspec.structs.replace(visit_of(self, plain=True), style="short", stop_after=0))
+        self.staff.sign_in("p01")
+        self.staff.press(intents.ReportX(), intents.TestPrint(), intents.CloseDay(), intents.ChangeRealm("live"))
+        self.kiosk.change_realm("live")
+        self.kiosk.run(8 * S)
+
+    def tests(self) -> None:
+        """Try the devices: a note that comes back, a scan, a slip; and a wrong PIN."""
+        self.staff.press(intents.CallOperator(), intents.EnterPin("p01", "0001"), intents.Cancel())
+        self.staff.sign_in("p01")
+        self.staff.press(intents.TestNote())
+        self.kiosk.acceptor.insert(500)
+        self.kiosk.run(4 * S)
+        self.kiosk.acceptor.take_rejected()
+        self.kiosk.run(2 * S)
+        self.staff.press(intents.Back(), intents.TestScan(), intents.Back(), intents.TestPrint())
+        self.staff.sign_out()
+
+    def shutter(self) -> None:
+        """Close the counter for half an hour, over a restart."""
+        self.staff.sign_in("p01")
+        self.staff.press(intents.Shutter(True))
+        self.staff.sign_out()
+        self.kiosk.stop("restart")
+        self.kiosk.start()
+        self.kiosk.skip(1_800 * S)
+        self.staff.sign_in("p01")
+        self.staff.press(intents.Shutter(False))
+        self.staff.sign_out()
+
+    def power_away(self) -> None:
+        """Switch everything off until somebody switches it on again."""
+        if self.kiosk.acceptor.powered:
+            self.kiosk.cut_power()
+
+    def closed_all_day(self) -> None:
+        """Nothing comes today."""
+
+    def paper_ends(self) -> None:
+        """The last paper is used up, and nobody brings any."""
+        self.kiosk.printer.paper_out()
+        self.kiosk.run(5 * S)
+        if self.kiosk.state not in RESTING or not self.kiosk.kernel or not self.kiosk.kernel.reasons():
+            self.faults.append("without paper the kiosk stays open although its configuration refuses")
+
+    def configure(self, without_paper: str) -> None:
+        """Start with another configuration."""
+        self.kiosk.stop("new configuration")
+        self.kiosk.settings = msgspec.structs.replace(self.kiosk.settings, without_paper=without_paper)
+        self.kiosk.configuration = f"settings-{without_paper}"
+        self.kiosk.start()
+        self.kiosk.run(8 * S)
+
+    def paper_comes(self) -> None:
+        """Load a roll again."""
+        self.kiosk.printer.load_paper()
+        self.configure("refuse")
+
+    def count(self) -> None:
+        """Count every box that waits: mostly right, sometimes a note over or short, once by who collected it."""
+        if self.kiosk.kernel is None:
+            return
+        edges = [0, *self.staff.taken_out]
+        for session in range(1, len(edges)):
+            if session in self.counted:
+                continue
+            notes = self.staff.notes[edges[session - 1] : edges[session]]
+            off = self.planned.get(session, 0)
+            if off:
+                notes = []
+            elif session % 4 == 2 and notes:
+                off, notes = -notes[0], notes[1:]
+            elif session % 4 == 3:
+                off, notes = 100, [*notes, 100]
+            box, seal = self.left[session - 1]
+            expected = sum(notes) - off
+            second = "p04" if abs(off) > 500 or abs(off) * 1000 > expected * 5 else ""
+            by = "p02" if session == 3 else "p03"
+            try:
+                self.staff.count(session, box, seal, notes, by=by, second=second, tries=2 if session % 2 else 1)
+            except KioskError as error:
+                self.faults.append(f"day {self.day + 1}: box {session} could not be counted: {error}")
+                return
+            self.counted.add(session)
+            self.planned[session] = off
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def told(self) -> dict[str, Any]:
+        """Compare everything and return what the JSON line says."""
+        staff, acceptor = self.staff, self.kiosk.acceptor
+        found = compare(self.journal, staff.notes, staff.taken_out, self.planned, self.city.setup.chart)
+        differences = [*self.faults, *found["differences"]]
+        training = self.journal.with_name("journal-training.db")
+        if training.exists():
+            differences += compare(training, [], [], {}, self.city.setup.chart)["differences"]
+        return {
+            "campaign": "thirty-days", "payments": found["payments"], "boxes": len(staff.taken_out) + 1,
+            "closings": len(found["closings"]), "differences": len(differences), "differing": differences[:20],
+            "days": self.days, "visits": self.visits, "notes": len(staff.notes), "returned": len(acceptor.returned),
+            "grand_total_minor": found["grand_total_minor"], "runs": self.kiosk.runs, "kills": self.kiosk.kills,
+            "power_cuts": self.kiosk.cuts, "counts": len(self.counted),
+            "over_short_minor": sum(self.planned.values()), "facts": found["facts"],
+        }  # fmt: skip
+
+
+def campaign(
+    *, days: int = 30, payments: int = 2_000, seed: int = 1, room: Path | None = None, quiet: bool = True,
+    before: Callable[[Month], object] = lambda month: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Play a month in a directory in memory (or in `room`, which stays) and return what the JSON line says."""
+    began = time.monotonic()
+    memory = Path("/dev/shm")
+    place = room or Path(tempfile.mkdtemp(prefix="kiosk-days-", dir=memory if memory.is_dir() else None))
+    try:
+        month = Month(place, days=days, payments=payments, seed=seed, quiet=quiet)
+        before(month)
+        month.play()
+        return month.told() | {"seed": seed, "seconds": round(time.monotonic() - began, 1)}
+    finally:
+        if room is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def main() -> int:
+    """Read the arguments, play, print; 1 where anything does not fit."""
+    parser = argparse.ArgumentParser(prog="bench.thirty_days", description="A month of one kiosk.")
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--payments", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="keep the journals in this new directory")
+    asked = parser.parse_args()
+    told = campaign(days=asked.days, payments=asked.payments, seed=asked.seed, room=asked.keep, quiet=False)
+    print(json.dumps(told))
+    return 1 if told["differences"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

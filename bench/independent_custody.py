@@ -210,8 +210,8 @@ class Custody(Journal):
             if who not in ("kiosk", "citizen", "device", "operator", "admin") or (who == "operator" and not person):
                 self.say(35, fact, f"nobody is called {actor!r}")
             need = NEEDS.get(fact.kind, "")
-            if fact.kind == "operator_acted" and body["act"] == "realm":
-                need = "admin"
+            if fact.kind == "operator_acted":
+                need = {"realm": "admin", "saw_expected": "audit"}.get(body["act"], "operate")
             if fact.kind == "day_closed" and body["cause"] == "operator":
                 need = "close"
                 if who != "operator":

@@ -67,6 +67,14 @@ def test_an_act_needs_its_role(name: str, role: str, found_at: str) -> None:
         assert codes(change(told, name, facts.OperatorSignedIn, roles=(*roles, "admin"))) == {"actor_unentitled"}
 
 
+def test_a_look_at_what_is_sealed_needs_an_auditor() -> None:
+    look = facts.OperatorActed("p05", "saw_expected", "expected")
+    step = Step((signed_in("p05", ("audit",), "control"), look), TENTH, "operator:p05", 2)
+    assert codes(inserted(story(), "closer", "look", step)) == set()
+    step = Step((signed_in("p05", ("operate",), "control"), look), TENTH, "operator:p05", 2)
+    assert codes(inserted(story(), "closer", "look", step)) == {"actor_unentitled"}
+
+
 def test_an_administrator_may_do_what_an_operator_may() -> None:
     assert codes(change(story(), "in", facts.OperatorSignedIn, roles=("admin",))) == set()
 

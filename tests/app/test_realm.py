@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from kiosk import app
+from kiosk.core.people import hash_of
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.reader import Reader
 from kiosk.journal.realm import CHOICE
@@ -174,3 +175,38 @@ def check_page(kiosk: LiveKiosk, line: str) -> str:
     with urlopen(request, timeout=10) as answer:
         found: str = answer.read().decode("utf-8")
         return found
+
+
+def test_a_live_kiosk_takes_no_money_before_a_person_put_it_into_service(stopped: LiveKiosk) -> None:
+    config = stopped.directory.config
+    make_live(config)
+    pack = stopped.root / "pack"
+    shutil.copytree(Path(__file__).resolve().parents[2] / "config", pack)
+    city = (pack / "city.toml").read_text("utf-8")
+    (pack / "city.toml").write_text(city.replace("example = true", "example = false"), "utf-8")
+    person = f'[[people]]\nid = "p99"\nroles = ["admin"]\npin = "{hash_of("2580")}"\n'
+    text = config.read_text("utf-8").replace("[paths]", '[paths]\ncity_data = "pack"')
+    config.write_text(f"{text}\n{person}", "utf-8")
+    stopped.hardware.start()
+    try:
+        stopped.start()
+        until(lambda: reasons(stopped) == ["out.not_commissioned"], "only the commissioning is missing")
+        stopped.stop()
+        pin = stopped.root / "pin"
+        pin.write_text("2580\n")
+        pin.chmod(0o600)
+        done = run_kiosk(
+            "commission", "--config", str(config), "--person", "p99", "--box", "B-0001", "--pin-file", str(pin)
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        stopped.start()
+        until(lambda: reasons(stopped) == [], "it is in service")
+        assert stopped.kernel.books.box_number == "B-0001"
+    finally:
+        stopped.stop()
+        stopped.stage.stop()
+        stopped.hardware.stop()
+
+
+def reasons(kiosk: LiveKiosk) -> list[str]:
+    return [each.id for each in kiosk.kernel.model.out_of_service]

@@ -105,9 +105,17 @@ class SimulatorError(KioskError):
     """A scenario line or a simulated device cannot do what was written."""
 
 
-class OperatorError(KioskError):
+class DeskError(KioskError):
+    """Something that people who work here asked for is refused; `say` is the message id under which a page tells it."""
+
+    def __init__(self, message: str, *, say: str = "", hint: str = "", transient: bool = False) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.say = say
+
+
+class OperatorError(DeskError):
     """Somebody is not who they say, or may not do this."""
 
 
-class CountError(KioskError):
+class CountError(DeskError):
     """The count of a cash box cannot go on like this."""

@@ -31,6 +31,7 @@ MOST_ATTEMPTS = 20
 #: Values in one attempt, notes of one value, and the largest value, minor units: beyond any box and any note.
 MOST_VALUES, MOST_NOTES, LARGEST_MINOR = 40, 20_000, 100_000_000
 SHORTEST_REASON, LONGEST_REASON = 3, 200
+_NOTES = "counting.why.notes"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -67,7 +68,11 @@ def receive(page: BoxPage, *, by: str, box: str, seal: str, seal_whole: bool) ->
         CountError: it was received before, or a number cannot be read.
     """
     if page.received is not None:
-        raise CountError(f"the box of session {page.session} was received before", hint="go on with the count")
+        raise CountError(
+            f"the box of session {page.session} was received before",
+            say="counting.why.received",
+            hint="go on with the count",
+        )
     box, seal = _words(box, "the box's number", 1, 24), _words(seal, "the seal's number", 0, 24)
     return BoxReceived(page.session, box, seal, seal_whole, by)
 
@@ -79,12 +84,24 @@ def attempt(page: BoxPage, notes: Sequence[NoteCount], *, by: str, currency: str
         CountError: the box is not there, its count is final, or the notes cannot be read.
     """
     if page.received is None:
-        raise CountError(f"the box of session {page.session} was not received", hint="receive it first")
+        raise CountError(
+            f"the box of session {page.session} was not received",
+            say="counting.why.not_received",
+            hint="receive it first",
+        )
     if final_of(page) is not None:
-        raise CountError(f"the count of session {page.session} is final", hint="close it; a count is not repeated then")
+        raise CountError(
+            f"the count of session {page.session} is final",
+            say="counting.why.final",
+            hint="close it; a count is not repeated then",
+        )
     number = len(page.attempts) + 1
     if number >= MOST_ATTEMPTS and not final:
-        raise CountError(f"session {page.session} was counted {len(page.attempts)} times", hint="make this one final")
+        raise CountError(
+            f"session {page.session} was counted {len(page.attempts)} times",
+            say="counting.why.attempts",
+            hint="make this one final",
+        )
     listed = _checked(notes)
     return BoxCounted(page.session, number, listed, _total(listed, currency), currency, by, final)
 
@@ -97,7 +114,11 @@ def reveal(page: BoxPage, currency: str) -> tuple[Found, ...]:
     """
     final = final_of(page)
     if final is None:
-        raise CountError(f"the count of session {page.session} is not final", hint="make the last attempt final first")
+        raise CountError(
+            f"the count of session {page.session} is not final",
+            say="counting.why.not_final",
+            hint="make the last attempt final first",
+        )
     others = {code for code, counts in page.content.items() if any(counts.values())}
     others |= {each.currency for each in final.notes}
     return tuple(
@@ -126,7 +147,11 @@ def close(
         CountError: there is no final attempt, it was closed before, or reason or second signature are missing.
     """
     if page.closed is not None:
-        raise CountError(f"the count of session {page.session} is closed", hint="a correction is an entry of its own")
+        raise CountError(
+            f"the count of session {page.session} is closed",
+            say="counting.why.closed",
+            hint="a correction is an entry of its own",
+        )
     found = reveal(page, currency)
     final = final_of(page)
     assert final is not None
@@ -136,10 +161,16 @@ def close(
         second = ""
     elif not second:
         raise CountError(
-            "a difference above the limit needs a second signature", hint="another person signs with their PIN"
+            "a difference above the limit needs a second signature",
+            say="counting.why.signature",
+            hint="another person signs with their PIN",
         )
     elif second in (final.by, by):
-        raise CountError(f"{second} counted and cannot be the second to sign", hint="another person signs")
+        raise CountError(
+            f"{second} counted and cannot be the second to sign",
+            say="counting.why.signer_counted",
+            hint="another person signs",
+        )
     own = found[0]
     return CountClosed(
         box_session=page.session,
@@ -179,22 +210,30 @@ def _total(notes: Iterable[NoteCount], currency: str) -> int:
 def _checked(notes: Sequence[NoteCount]) -> tuple[NoteCount, ...]:
     """Return counts in a fixed order without zeros."""
     if len(notes) > MOST_VALUES:
-        raise CountError(f"{len(notes)} values of notes are too many", hint=f"at most {MOST_VALUES}")
+        raise CountError(f"{len(notes)} values of notes are too many", say=_NOTES, hint=f"at most {MOST_VALUES}")
     for each in notes:
         if each.currency not in MINOR_DIGITS:
-            raise CountError(f"currency {each.currency[:20]!r} is not known", hint="an ISO 4217 code, e.g. USD")
+            raise CountError(
+                f"currency {each.currency[:20]!r} is not known", say=_NOTES, hint="an ISO 4217 code, e.g. USD"
+            )
         if not 0 < each.value_minor <= LARGEST_MINOR:
-            raise CountError(f"{each.value_minor} is not the value of a note", hint="in minor units, e.g. 2000 for 20")
+            raise CountError(
+                f"{each.value_minor} is not the value of a note", say=_NOTES, hint="in minor units, e.g. 2000 for 20"
+            )
         if not 0 <= each.count <= MOST_NOTES:
-            raise CountError(f"{each.count} notes cannot be in a box", hint=f"0 to {MOST_NOTES}")
+            raise CountError(f"{each.count} notes cannot be in a box", say=_NOTES, hint=f"0 to {MOST_NOTES}")
     values = [(each.currency, each.value_minor) for each in notes]
     if len(set(values)) != len(values):
-        raise CountError("a value of notes is there twice", hint="each value once, all its notes together")
+        raise CountError("a value of notes is there twice", say=_NOTES, hint="each value once, all its notes together")
     return tuple(sorted((each for each in notes if each.count), key=lambda each: (each.currency, each.value_minor)))
 
 
 def _words(text: str, what: str, shortest: int, longest: int) -> str:
     told = " ".join(text.split(" ")).strip()
     if not (shortest <= len(told) <= longest and told.isprintable()):
-        raise CountError(f"{what} is missing or cannot be read", hint=f"{shortest} to {longest} printable characters")
+        raise CountError(
+            f"{what} is missing or cannot be read",
+            say="counting.why.words",
+            hint=f"{shortest} to {longest} printable characters",
+        )
     return told

@@ -114,7 +114,9 @@ class Core:
         if not self._offer(ControlPosted(verb, arguments, os.getuid(), answers.put_nowait)):
             return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
         try:
-            return answers.get(timeout=patience_s)
+            told = answers.get(timeout=patience_s)
+            # A page speaks the reader's language: it gets the id of the text in place of the words.
+            return told | {"error": told["say"], "hint": ""} if told.get("say") else told
         except queue.Empty:
             # It may still be carried out: what became of it is in the journal and in the next list.
             return {"ok": False, "error": "the kiosk did not answer in time", "hint": "look at the list of boxes again"}

@@ -13,7 +13,7 @@ from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
-from kiosk.errors import DriverError, KioskError, ReceiptError
+from kiosk.errors import DeskError, DriverError, KioskError, ReceiptError
 from kiosk.model.facts import OperatorActed, PrintStarted
 
 
@@ -48,7 +48,8 @@ def answer(core: Core, request: ControlPosted) -> dict[str, Any]:
     try:
         return {"ok": True, **verb(core, request)}
     except KioskError as error:
-        return {"ok": False, "error": error.message, "hint": error.hint}
+        say = error.say if isinstance(error, DeskError) else ""
+        return {"ok": False, "error": error.message, "hint": error.hint} | ({"say": say} if say else {})
 
 
 def _status(core: Core, request: ControlPosted) -> dict[str, Any]:

@@ -98,7 +98,9 @@ def prove(kernel: Kernel, person: str, pin: str, allowed: tuple[str, ...], purpo
     """
     people = kernel.parts.people
     if people is None or not len(people):
-        raise OperatorError("nobody is configured here", hint="add [[people]]: kiosk people pin")
+        raise OperatorError(
+            "nobody is configured here", say="counting.why.nobody", hint="add [[people]]: kiosk people pin"
+        )
     now_ns = kernel.parts.clock.trusted_wall_ns()
     judged = people.judge(person, pin, kernel.books.pin_failures, now_ns)
     problem = judged.problem or ("" if set(allowed) & set(judged.roles) else "role")
@@ -107,10 +109,18 @@ def prove(kernel: Kernel, person: str, pin: str, allowed: tuple[str, ...], purpo
         return judged.person
     kernel.commit((OperatorRefused(judged.person, problem, purpose),), "kiosk")
     if problem == "role":
-        raise OperatorError(f"{judged.person} may not do this", hint=f"it takes the role {' or '.join(allowed)}")
+        raise OperatorError(
+            f"{judged.person} may not do this",
+            say="counting.why.role",
+            hint=f"it takes the role {' or '.join(allowed)}",
+        )
     if problem == "locked" or people.locked_ns(judged.person, kernel.books.pin_failures, now_ns):
-        raise OperatorError(_locked(kernel, people, judged.person, now_ns), hint="or ask another person")
-    raise OperatorError("person and PIN do not fit", hint="several wrong PINs in a row lock a person out")
+        raise OperatorError(
+            _locked(kernel, people, judged.person, now_ns), say="counting.why.locked", hint="or ask another person"
+        )
+    raise OperatorError(
+        "person and PIN do not fit", say="counting.why.pin", hint="several wrong PINs in a row lock a person out"
+    )
 
 
 def _locked(kernel: Kernel, people: People, person: str, now_ns: int) -> str:
@@ -121,7 +131,9 @@ def _locked(kernel: Kernel, people: People, person: str, now_ns: int) -> str:
 def _page(kernel: Kernel, session: int) -> BoxPage:
     page = kernel.books.boxes.get(session)
     if page is None:
-        raise CountError(f"no box left the kiosk with session {session}", hint="kiosk cash boxes")
+        raise CountError(
+            f"no box left the kiosk with session {session}", say="counting.why.session", hint="kiosk cash boxes"
+        )
     return page
 
 
@@ -171,7 +183,11 @@ def _attempt(core: Core, request: ControlPosted) -> dict[str, Any]:
 def _note(told: tuple[int | str, ...], currency: str) -> NoteCount:
     whole = told if len(told) == 3 else (currency, *told)
     if len(whole) != 3 or type(whole[0]) is not str or type(whole[1]) is not int or type(whole[2]) is not int:
-        raise CountError("a count is a value and a number of notes", hint='e.g. [2000, 3] or ["CAD", 2000, 3]')
+        raise CountError(
+            "a count is a value and a number of notes",
+            say="counting.why.notes",
+            hint='e.g. [2000, 3] or ["CAD", 2000, 3]',
+        )
     return NoteCount(whole[0], whole[1], whole[2])
 
 
@@ -205,7 +221,7 @@ def _close(core: Core, request: ControlPosted) -> dict[str, Any]:
     page, second = _page(kernel, asked.session), ""
     if asked.second and asked.second == person:
         kernel.commit((OperatorRefused(person, "same_person", "count"),), "kiosk")
-        raise OperatorError(f"{person} cannot sign twice", hint="another person signs")
+        raise OperatorError(f"{person} cannot sign twice", say="counting.why.same_person", hint="another person signs")
     if asked.second:
         second = prove(kernel, asked.second, asked.second_pin, SIGNERS, "count")
     assert people is not None

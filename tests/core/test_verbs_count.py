@@ -256,7 +256,8 @@ def test_a_page_asks_the_running_core_for_counts_and_for_nothing_else(tmp_path: 
         assert kiosk.core.ask("count.list", {})["boxes"] == []
         told = kiosk.core.ask("count.receive", {"person": "p03", "pin": "000001", "session": 1, "box": "B",
                                                 "seal": "S", "seal_whole": True})  # fmt: skip
-        assert (told["ok"], told["error"]) == (False, "person and PIN do not fit")
+        assert (told["ok"], told["error"], told["hint"]) == (False, "counting.why.pin", "")
+        assert kiosk.core.ask("count.reveal", {})["error"].startswith("count.reveal: ")
         for verb in ("stop", "close", "audit.look", "status", "counting", ""):
             assert "may not ask" in kiosk.core.ask(verb, {})["error"], verb
     finally:

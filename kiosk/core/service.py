@@ -112,14 +112,14 @@ class Core:
             return {"ok": False, "error": f"a page may not ask for {verb[:40]!r}", "hint": "use the command line"}
         answers: queue.Queue[dict[str, Any]] = queue.Queue(1)
         if not self._offer(ControlPosted(verb, arguments, os.getuid(), answers.put_nowait)):
-            return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
+            return {"ok": False, "error": "counting.refused", "hint": "counting.unread.hint"}
         try:
             told = answers.get(timeout=patience_s)
             # A page speaks the reader's language: it gets the id of the text in place of the words.
             return told | {"error": told["say"], "hint": ""} if told.get("say") else told
         except queue.Empty:
             # It may still be carried out: what became of it is in the journal and in the next list.
-            return {"ok": False, "error": "the kiosk did not answer in time", "hint": "look at the list of boxes again"}
+            return {"ok": False, "error": "counting.unread", "hint": "counting.unread.hint"}
 
     def screen_seen(self) -> None:
         """The page's heartbeat."""

@@ -249,7 +249,7 @@ def test_without_people_nobody_counts(room: CountingRoom) -> None:
 
 def test_a_page_asks_the_running_core_for_counts_and_for_nothing_else(tmp_path: Path) -> None:
     kiosk = Kiosk(tmp_path)
-    assert kiosk.core.ask("count.list", {}, patience_s=0)["error"] == "the kiosk did not answer in time"
+    assert kiosk.core.ask("count.list", {}, patience_s=0)["error"] == "counting.unread"
     kiosk.rig.kernel.parts.people = PEOPLE
     kiosk.run()
     try:
@@ -262,7 +262,7 @@ def test_a_page_asks_the_running_core_for_counts_and_for_nothing_else(tmp_path: 
             assert "may not ask" in kiosk.core.ask(verb, {})["error"], verb
     finally:
         kiosk.core.stop("test")
-    assert kiosk.core.ask("count.list", {})["error"] == "the kiosk is busy"
+    assert kiosk.core.ask("count.list", {})["error"] == "counting.refused"
 
 
 def test_status_devices_and_health_tell_nothing_of_the_notes_that_went_by(room: CountingRoom) -> None:

@@ -12,7 +12,7 @@ import click
 
 from kiosk.cli.blindness import person_options
 from kiosk.cli.options import clean, config_option, json_option, tell_json
-from kiosk.cli.places import journal_of, journal_option
+from kiosk.cli.places import journal_of, journal_option, limits_of
 
 if TYPE_CHECKING:
     from kiosk.cli.blindness import Counted
@@ -66,7 +66,9 @@ def verify(
         listed = load_keys(keys).values() if keys else ()
         ours = {key.public_key for key in listed if not key.revoked and (key.kiosk, key.realm) == (kiosk, realm)}
         published = ours if keys else None
-        found = examine(reader, published_keys=published, witnesses=outside, check_entry=_ledger())
+        found = examine(
+            reader, published_keys=published, witnesses=outside, check_entry=_ledger(), limits=limits_of(config_file)
+        )
     if not may_see(config_file, person, pin_file, "journal", "verify"):
         plain = [without_amounts(finding) for finding in found.findings]
         found = msgspec.structs.replace(found, findings=plain, balances=[])

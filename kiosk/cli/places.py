@@ -18,6 +18,7 @@ from kiosk.journal.realm import chosen_realm
 
 if TYPE_CHECKING:
     from kiosk.core.people import Person
+    from kiosk.journal.counts import CountLimits
 
 #: Defaults of `kiosk.app.Places` and `kiosk.app.Identity`; a test compares them.
 STATE, RUNTIME, REALM = "/var/lib/kiosk", "/run/kiosk", "live"
@@ -86,6 +87,24 @@ def people_of(file: Path) -> tuple[Person, ...]:
     if not isinstance(listed, list):
         raise ConfigError(f"{file}: people is not a list of sections", hint="[[people]] for each person")
     return check_people(tuple(config.convert(each, str(file), Person, source=source) for each in listed))
+
+
+def limits_of(file: Path) -> CountLimits:
+    """Read from which difference of a count on two people sign; without the installed file, the default.
+
+    Raises:
+        ConfigError: the file cannot be read, or its [operator] section is wrong.
+    """
+    from kiosk.cli.options import DEFAULT_CONFIG
+    from kiosk.core.people import OperatorSettings
+    from kiosk.journal.counts import CountLimits
+
+    if str(file) == DEFAULT_CONFIG and not file.exists():
+        return CountLimits()
+    source = config.read_text(file)
+    section = config.table(source, str(file)).get("operator", {})
+    told = config.convert(section, str(file), OperatorSettings, source=source)
+    return CountLimits(told.signature_above_minor, told.signature_above_permille)
 
 
 def journal_of(file: Path, journal: Path | None) -> Path:

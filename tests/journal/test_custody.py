@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kiosk.cli.places import limits_of
 from kiosk.journal.counts import CountLimits
+from kiosk.journal.files import build
+from kiosk.journal.reader import Reader
+from kiosk.journal.verify import examine
 from kiosk.model import facts
 from kiosk.model.entry import Entry, Posting
 from tests.journal.story import (
@@ -20,6 +25,7 @@ from tests.journal.story import (
     findings,
     inserted,
     paid,
+    rows_of,
     signed_in,
     slip,
     story,
@@ -257,3 +263,15 @@ def test_a_slip_of_an_exchange_a_closing_or_a_report_is_about_that_fact() -> Non
     assert codes(told) == set()
     told["test"] = Step((facts.OperatorActed("p01", "test_scan"), slip("test", 2, 1, -1)), actor="operator:p01")
     assert codes(told) == {"receipt_differs"}
+
+
+def test_the_limits_of_a_count_are_the_citys_own(tmp_path: Path) -> None:
+    """A city that lets a difference of one note go without a second signature has a sound journal with it."""
+    path = tmp_path / "journal-live.db"
+    build(path, rows_of(change(story(), "compared", facts.CountClosed, second="")))
+    with Reader(path) as reader:
+        assert [one.code for one in examine(reader).findings] == ["count_unsigned"]
+        assert examine(reader, limits=CountLimits(2_000, 500)).findings == []
+    file = tmp_path / "kiosk.toml"
+    file.write_text("[operator]\nsignature_above_minor = 2000\nsignature_above_permille = 500\n", "utf-8")
+    assert limits_of(file) == CountLimits(2_000, 500)

@@ -96,6 +96,16 @@ class Catalogue:
         """Tell which way a language runs: ``ltr`` or ``rtl``."""
         return self._language(language).direction
 
+    @staticmethod
+    def page_tag(language: str) -> str:
+        """The tag that a page names a language by: a code for local use (qaa to qtz) is no language to a browser.
+
+        >>> Catalogue.page_tag("ar"), Catalogue.page_tag("qps")
+        ('ar', 'en-x-qps')
+        """
+        local = len(language) == 3 and "qaa" <= language <= "qtz"
+        return f"{FIRST}-x-{language}" if local else language
+
     @property
     def missing(self) -> frozenset[tuple[str, str]]:
         """(language, id) of every text that was asked for and is not there, or lacked a parameter."""
@@ -154,9 +164,8 @@ class Catalogue:
 
         spoken = self._language(language)
         value = Decimal(amount.minor).scaleb(-minor_digits(amount.currency))
-        # Right to left, an amount is an island that reads as it does on the notes and on the paper bill.
-        pattern = "¤#,##0.00" if spoken.direction == "rtl" else None
-        return spoken.isolated(str(format_currency(value, amount.currency, locale=spoken.locale, format=pattern)))
+        told = format_currency(value, amount.currency, locale=self._money_locale(spoken))
+        return spoken.isolated(str(told))
 
     def note(self, amount: Money, language: str) -> str:
         """Write the value of a note, without the minor unit where it is zero: $20."""
@@ -166,7 +175,8 @@ class Catalogue:
         if amount.minor % 10 ** minor_digits(amount.currency):
             return self.money(amount, language)
         spoken = self._language(language)
-        told = format_currency(value, amount.currency, locale=spoken.locale, format="¤#,##0", currency_digits=False)
+        locale = self._money_locale(spoken)
+        told = format_currency(value, amount.currency, locale=locale, format="¤#,##0", currency_digits=False)
         return spoken.isolated(str(told))
 
     def notes(self, listed: str, language: str) -> str:
@@ -214,6 +224,10 @@ class Catalogue:
     def _language(self, tag: str) -> Language:
         found = self._languages.get(tag) or self._languages.get(tag.partition("-")[0])
         return found or self._languages[FIRST]
+
+    def _money_locale(self, spoken: Language) -> str:
+        """Right to left, an amount is an island that reads as it does on the notes and on the city's own bills."""
+        return spoken.locale if spoken.direction == "ltr" else self._languages[FIRST].locale
 
     def _report(self, language: str, message: str) -> None:
         with self._lock:

@@ -255,8 +255,8 @@ def test_every_state_of_the_checkout_says_itself_and_how_to_go_on_in_every_langu
 
 def test_a_right_to_left_language_isolates_every_number_and_amount(catalogue: Catalogue) -> None:
     assert [catalogue.direction(language) for language in LANGUAGES] == ["rtl", "ltr", "ltr", "ltr"]
-    assert catalogue.money(Money(-2050, "USD"), "ar") == "\u2068-US$20.50\u2069"
-    assert catalogue.note(Money(2000, "USD"), "ar") == "\u2068US$20\u2069"
+    assert catalogue.money(Money(-2050, "USD"), "ar") == "\u2068-$20.50\u2069"
+    assert catalogue.note(Money(2000, "USD"), "ar") == "\u2068$20\u2069"
     assert "\u206826-04\u2069" in catalogue.word("notice.nothing_due", "ar", number="26-04")
     due = catalogue.word("button.pay", "ar", due=Money(500, "USD"))
     assert due.count("\u2068") == due.count("\u2069") == 1

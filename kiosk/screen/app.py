@@ -87,7 +87,7 @@ class Screen:
         return view.event_id, {
             "id": view.event_id,
             "html": html,
-            "language": view.language,
+            "language": view.catalogue.page_tag(view.language),
             "direction": view.direction,
             "title": view.title,
             "announcement": view.announcement,

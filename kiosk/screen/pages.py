@@ -48,7 +48,17 @@ class HealthPage:
         words = _Words(self._catalogue, request, shot)
         health = self._board.health()
         page = self._templates.get_template("health.html")
-        return HTMLResponse(page.render(t=words.t, known=words.known, language=words.language, s=shot, health=health))
+        return HTMLResponse(
+            page.render(
+                t=words.t,
+                known=words.known,
+                language=words.language,
+                tag=words.page_tag,
+                direction=words.direction,
+                s=shot,
+                health=health,
+            )
+        )
 
     async def data(self, _: Request) -> Response:
         """The same as JSON; 503 while nothing is known or something is at fault."""
@@ -89,6 +99,8 @@ class VerifyPage:
                 t=words.t,
                 known=words.known,
                 language=words.language,
+                tag=words.page_tag,
+                direction=words.direction,
                 s=shot,
                 asked=asked,
                 verdict=verdict,
@@ -104,6 +116,8 @@ class _Words:
         wanted = request.query_params.get("lang", shot.language)
         self._catalogue = catalogue
         self.language = wanted if wanted in catalogue.languages else "en"
+        self.page_tag = catalogue.page_tag(self.language)
+        self.direction = catalogue.direction(self.language)
 
     def t(self, message: str, /, **params: Parameter) -> str:
         """A text by its id."""

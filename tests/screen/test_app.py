@@ -37,7 +37,7 @@ def test_every_screen_is_drawn_in_every_language(
     desk.show(PICTURES[name], language=language)
     page = client.get("/")
     assert page.status_code == 200
-    assert f'<html lang="{language}" dir="{catalogue.direction(language)}">' in page.text
+    assert f'<html lang="{catalogue.page_tag(language)}" dir="{catalogue.direction(language)}">' in page.text
     assert page.text.count("<h1 ") == 1
     assert "555-0100" in page.text
     assert "K07" in page.text

@@ -11,7 +11,7 @@ function choices() {
   const sheet = page.shown().querySelector("details.opens[open]");
   const room = sheet || page.shown();
   return [...room.querySelectorAll("button, summary, input:not([type=hidden])")].filter(
-    (one) => !one.disabled && one.tabIndex >= 0 && one.offsetParent !== null && !one.closest("[inert]"));
+    (one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility() && !one.closest("[inert]"));
 }
 
 function move(by) {

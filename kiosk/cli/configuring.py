@@ -58,6 +58,8 @@ def show(file: Path, as_json: bool) -> None:
     told = {
         "file": str(file),
         "digest": setup.digest,
+        "pack": f"{setup.pack.name}, digest {setup.pack.digest}, {setup.pack.directory}",
+        "realm": setup.realm,
         "state": str(setup.state),
         "runtime": str(setup.runtime),
         "journal": str(setup.journal_path),

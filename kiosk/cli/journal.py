@@ -217,6 +217,10 @@ def export(
         refuse_export()
     out = sys.stdout.buffer
     with Reader(journal_of(config_file, journal_file)) as reader:
+        kiosk, realm = _identity(reader)
+        if realm != "live":  # each fact says so as well; this is for the person who hands the file on
+            told = f"SPECIMEN: facts of {kiosk}'s journal of the realm {realm or 'unknown'}, no real money"
+            click.secho(told, fg="yellow", err=True)
         if form == "lines":
             for line in lines_of(reader.rows(after, epoch)):
                 out.write(line)

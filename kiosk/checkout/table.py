@@ -32,7 +32,7 @@ from kiosk.checkout.events import (
     Settle,
 )  # fmt: skip
 from kiosk.checkout.model import Checkout, Context
-from kiosk.checkout.states import BEFORE_MONEY, State
+from kiosk.checkout.states import BEFORE_MONEY, OPERATING, State
 from kiosk.errors import CheckoutError
 from kiosk.model import device_events as d
 
@@ -211,12 +211,14 @@ def step(model: Checkout, event: Any, ctx: Context) -> tuple[Checkout, list[AnyE
             f"{type(event).__name__} led from {model.state} to {after.state}, which its row does not name",
             hint="name the state in kiosk/checkout/table.py or mend the rule",
         )
-    if any(getattr(after, name) != getattr(model, name) for name in _SEEN):
+    acted = model.state in OPERATING and isinstance(event, i.Intent)
+    if acted or any(getattr(after, name) != getattr(model, name) for name in _SEEN):
         after = msgspec.structs.replace(after, step=model.step + 1)
     return after, one_commit(effects)
 
 
-#: What a person's tap refers to: when one of these changes, taps made before it are stale.
+#: What a person's tap refers to: when one of these changes, taps made before it are stale.  An act of somebody who
+#: works here is a fact of its own: after each of them every earlier tap is stale, so that a double tap acts once.
 _SEEN = (
     "state", "session", "cart", "frozen", "flight", "credited", "due_minor", "asked_from", "wrap_up", "attendant",
     "exchange",

@@ -10,6 +10,7 @@ import pytest
 
 from kiosk.checkout import intents
 from kiosk.core import view
+from kiosk.core.inbox import IntentPosted
 from kiosk.model import device_events as d
 from kiosk.model import facts
 from tests.core.kernel_rig import NS, PINS, WATER, Rig, usd
@@ -227,3 +228,17 @@ def test_the_picture_of_the_menu_holds_no_sum(rig: Rig) -> None:
     assert "2000" not in told
     assert WATER not in told
     assert rig.time.mono > NS
+
+
+def test_a_double_tap_of_somebody_who_works_here_acts_once(rig: Rig) -> None:
+    rig.sign_in()
+    at = (rig.model.session, rig.model.step)
+    twice = [rig.kernel.handle_intent(IntentPosted(intents.ReportX(), *at)) for _ in range(2)]
+    assert twice == [True, False]
+    assert len(rig.bodies(facts.ReceiptIssued)) == 1
+    rig.tap(intents.SignOut())
+    rig.tap(intents.CallOperator())
+    at = (rig.model.session, rig.model.step)
+    twice = [rig.kernel.handle_intent(IntentPosted(intents.EnterPin("p02", "0001"), *at)) for _ in range(2)]
+    assert twice == [True, False]
+    assert rig.kernel.books.pin_failures["p02"].count == 1

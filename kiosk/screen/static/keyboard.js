@@ -1,5 +1,6 @@
 // The keyboard on the screen and the fields that it types into. A physical keyboard types into the same fields.
-// No drag, no long press: each key is a button. Tab goes field, keyboard, sending key; arrows move within the keyboard.
+// No drag, no long press: each key is a button. Tab goes field, field, keyboard, sending key; Down goes from a field to
+// the keyboard that types into it, where arrows move and a key of its own goes on to the next field.
 // A PIN stays in its field until it is posted, for half a minute without a key at the longest, and is heard as masks.
 
 const FORGET_MS = 30000;
@@ -73,16 +74,21 @@ document.addEventListener("click", (event) => {
   if (key.type === "button") roam(key, false);
 });
 
-// The next place to fill in, round and round: whoever cannot drag gets to what the keyboard covers.
+// The next place to fill in, round and round: whoever cannot drag gets to what the keyboard covers. Whoever is on the
+// keyboard with the focus stays there, types into the next field, and hears which one it is.
 function following() {
   const from = field();
   if (!from) return;
-  const all = [...from.form.querySelectorAll("input:not([type=hidden])")].filter(seen);
   const at = document.activeElement;
-  const here = all.includes(at) ? all.indexOf(at) : all.indexOf(from);
+  const all = [...from.form.querySelectorAll("input:not([type=hidden])")].filter(seen);
+  const here = all.indexOf(all.includes(at) ? at : from);
   const group = at instanceof HTMLInputElement && at.type === "radio" ? at.name : "";
-  const rest = [...all.slice(here + 1), ...all.slice(0, here + 1)].filter((one) => one.type !== "radio" || one.name !== group);
-  if (rest.length) rest[0].focus();
+  const next = [...all.slice(here + 1), ...all.slice(0, here)].find((one) => one.type !== "radio" || one.name !== group);
+  if (!next) return;
+  if (!at.closest(".keyboard") || !next.classList.contains("field")) { next.focus(); return; }
+  aim(next);
+  const say = document.getElementById("say");
+  if (say) say.textContent = next.labels[0].textContent;
 }
 
 // A finger on a key must not take the focus from the field: what was read out as focused stays so.
@@ -123,8 +129,8 @@ function uncover(one) {
     if (hidden > 0) main.scrollBy({ top: hidden });
     if (hidden <= 0 || main.scrollTop === before) break;
   }
-  const above = top(main) + 4 - top(line);
-  if (above > 0 && above < line.clientHeight) main.scrollBy({ top: -above });
+  const above = top(main) + 4 - top(one);
+  if (above > 0) main.scrollBy({ top: -above });
 }
 
 function roam(key, focus = true) {
@@ -169,6 +175,12 @@ function step(from, by) {
   return Boolean(next);
 }
 
+function descend() {
+  const key = keys().find((one) => one.tabIndex === 0);
+  if (key) key.focus();
+  return Boolean(key);
+}
+
 // Before the page's own keys: where a form is filled in, letters and digits are typed and move nothing.
 window.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector(".question:popover-open")) return;
@@ -186,7 +198,8 @@ window.addEventListener("keydown", (event) => {
       else if (event.key === "ArrowUp") one.focus();
       else return;
     } else if (inField) {
-      if (!step(at, event.key === "ArrowDown" ? 1 : -1)) return;
+      // Down goes to the keys that type into this very field; Tab goes to the next one.
+      if (event.key === "ArrowUp" ? !step(at, -1) : !descend()) return;
     } else return;
     take(event);
   } else if (onKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {

@@ -24,6 +24,7 @@ from kiosk.core.slips import SlipPrinter
 from kiosk.core.supervisor import Supervisor
 from kiosk.errors import ConfigError
 from kiosk.journal.keys import SigningKey
+from kiosk.journal.reader import Reader
 from kiosk.journal.store import Journal
 from kiosk.model import facts
 from kiosk.plugins.devices import DriverTools, OpenNote
@@ -43,6 +44,8 @@ def open_journal(setup: Setup, clock: Clock, digests: facts.Digests) -> tuple[Jo
         JournalError: it cannot be opened; names kiosk, realm and key that do not fit.
     """
     if setup.journal_path.exists():
+        if not setup.key_path.exists():
+            Reader(setup.journal_path).close()  # a journal that was renamed says so, before its key is missed
         key = SigningKey.load(setup.key_path)
         journal = Journal.open(setup.journal_path, key=key)
     else:

@@ -137,6 +137,26 @@ def test_training_lasts_over_a_restart_and_commands_read_its_journal(stopped: Li
     assert "journal-training.db" in done.stdout
 
 
+@pytest.mark.parametrize("with_key", [False, True])
+def test_a_training_journal_under_the_live_ones_name_stops_the_start(stopped: LiveKiosk, with_key: bool) -> None:
+    config, state = stopped.directory.config, stopped.directory.state
+    make_live(config)
+    (state / CHOICE).write_text("training\n")
+    setup = app.load(config)
+    journal, _ = app.open_journal(setup, app.make_clock(setup), facts.Digests("", "", ""))
+    journal.close()
+    (state / CHOICE).unlink()
+    (state / "journal-training.db").rename(state / "journal-live.db")
+    if with_key:
+        (state / "journal-training.key").rename(state / "journal-live.key")
+    before = (state / "journal-live.db").read_bytes()
+    done = run_kiosk("run", "--config", str(config))
+    assert done.returncode == 1
+    assert "renamed or copied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (state / "journal-live.db").read_bytes() == before
+
+
 @pytest.mark.parametrize("choice", ["live", "garbage"])
 def test_a_choice_that_does_not_fit_stops_the_start_with_one_clear_line(choice: str) -> None:
     with process_kiosk() as kiosk:

@@ -72,6 +72,21 @@ def reads_rightward(text: str) -> bool | None:
     return None
 
 
+def unclosed(text: str) -> str:
+    """Return the openings of isolated pieces that a line leaves open, for the line that goes on with them.
+
+    >>> unclosed("\u2068City Hall,") == "\u2068", unclosed("\u2068555\u2069 call")
+    (True, '')
+    """
+    left = ""
+    for letter in text:
+        if letter in _OPENING:
+            left += letter
+        elif letter in _CLOSING:
+            left = left[:-1]
+    return left
+
+
 def has_rightward(text: str) -> bool:
     """Tell whether any letter or mark of a text runs from right to left, so that the line must be drawn."""
     return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)

@@ -79,12 +79,17 @@ class _Setter:
         self.lines = 0
         #: Whether the last line with a letter of its own read from right to left.
         self.rightward = False
+        #: Openings of isolated pieces that the line above left open: a layout wraps without knowing of them.
+        self.open = ""
 
     def put(self, line: Words | Pair | Rule | Feed | QrCode | BarCode | Cut) -> None:
+        if not isinstance(line, Words):
+            self.open = ""
         match line:
             case Words():
                 columns = self.profile.columns // max(line.size, 1)
-                text = letters.tidy(line.text)
+                text = self.open + letters.tidy(line.text)
+                self.open = letters.unclosed(text)
                 lines = [letters.pad(part, columns, line.align) for part in letters.wrap(text, columns)]
                 self._text(self._sided(lines, text, columns), line.bold, line.size)
             case Pair():

@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help venv evdev demo test check lint crash powercut bench axe pictures lock wheel clean
+.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench axe pictures lock wheel clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMPS)/evdev ## make the environment; .venv/bin/kiosk is then the command
 
@@ -36,6 +36,9 @@ lint: $(STAMPS)/test $(STAMPS)/check
 
 crash: $(STAMPS)/test ## kill and restart through every scenario, and count the money; RUNS=200 for fewer runs
 	@$(BIN)/python -m bench.crash $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
+thirty-days: $(STAMPS)/test ## play a month of one kiosk and explain every note box by box; PAYMENTS=200 for fewer
+	@$(BIN)/python -m bench.thirty_days $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED))
 
 powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by state (root and FUSE)
 	@$(BIN)/python -m bench.powercut $(if $(STATES),--states $(STATES)) $(if $(SEED),--seed $(SEED))

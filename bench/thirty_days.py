@@ -29,7 +29,7 @@ import msgspec
 from bench.thirty_days_city import City
 from bench.thirty_days_count import compare
 from bench.thirty_days_kiosk import Kiosk, S
-from bench.thirty_days_people import RESTING, Citizen, Staff, Visit
+from bench.thirty_days_people import Citizen, Staff, Visit
 from bench.thirty_days_plan import CALENDAR, SHORT_CALENDAR, visit_of
 from kiosk.checkout import intents
 from kiosk.errors import KioskError
@@ -37,7 +37,7 @@ from kiosk.model import facts
 
 #: A Monday; the city's clocks go forward on the 21st day.
 BEGINS = dt.date(2026, 2, 16)
-OPENS, CLOSES = dt.time(7, 0), dt.time(22, 30)
+OPENS, CLOSES = dt.time(7, 0), dt.time(23, 0)
 
 
 class Month:
@@ -81,9 +81,12 @@ class Month:
             for moment, what in agenda:
                 kiosk.skip(self._ns_until(moment))
                 what()
-                if kiosk.kernel is not None:
-                    self.paid = max(self.paid, kiosk.kernel.books.payments if kiosk.realm == "live" else 0)
-                kiosk.keep_checkpoint()
+                self._note_progress()
+            share = self._share()
+            while share and kiosk.kernel is not None and self.paid < self._goal(share) and kiosk.local.hour == 23:
+                kiosk.skip(45 * S)
+                self.visit(share)
+                self._note_progress()
             if not self._quiet:
                 print(
                     f"day {day + 1}: {self.paid} payments", *self.faults[told:], sep="\n  ", file=sys.stderr, flush=True
@@ -92,6 +95,11 @@ class Month:
         self.staff.awake()
         self.count()
         kiosk.stop("the month is over")
+
+    def _note_progress(self) -> None:
+        if self.kiosk.kernel is not None and self.kiosk.realm == "live":
+            self.paid = max(self.paid, self.kiosk.kernel.books.payments)
+        self.kiosk.keep_checkpoint()
 
     def _ns_until(self, moment: dt.time) -> int:
         date = BEGINS + dt.timedelta(days=self.day)
@@ -107,13 +115,18 @@ class Month:
 
     def _visits(self) -> list[tuple[dt.time, Callable[[], object]]]:
         """Spread today's share of the payments that are still wanted over the hours; some more for those who cancel."""
-        closed = [day for day in range(self.day, self.days) if self._closed(day)]
-        if self.day in closed:
+        share = self._share()
+        if not share:
             return []
-        share = -(-(self.wanted - self.paid) // (self.days - self.day - len(closed)))
         first, last = (each.hour * 3600 + each.minute * 60 for each in (OPENS, CLOSES))
         seconds = sorted(self.chance.randrange(first, last) for _ in range(share * 6 // 5 + 1))
         return [(dt.time(at // 3600, at // 60 % 60, at % 60), lambda: self.visit(share)) for at in seconds]
+
+    def _share(self) -> int:
+        """Return how many payments today should see; 0 where nothing can come."""
+        left = [day for day in range(self.day, self.days) if not self._closed(day)]
+        missing = self.wanted - self._begun.setdefault(self.day, self.paid)
+        return max(0, -(-missing // len(left))) if self.day in left else 0
 
     def _closed(self, day: int) -> bool:
         return any(name == "closed_all_day" for _, name, *_ in self.calendar.get(day, ()))
@@ -261,9 +274,15 @@ class Month:
     def paper_ends(self) -> None:
         """The last paper is used up, and nobody brings any."""
         self.kiosk.printer.paper_out()
-        self.kiosk.run(5 * S)
-        if self.kiosk.state not in RESTING or not self.kiosk.kernel or not self.kiosk.kernel.reasons():
-            self.faults.append("without paper the kiosk stays open although its configuration refuses")
+        self.kiosk.run(60 * S)
+
+    def turned_away(self) -> None:
+        """Somebody comes while nothing can be paid, and keeps the money."""
+        kernel = self.kiosk.kernel
+        paid, notes = kernel.books.payments if kernel is not None else 0, len(self.staff.notes)
+        self.visit(chosen=visit_of(self, plain=True))
+        if kernel is None or kernel.books.payments != paid or len(self.staff.notes) != notes:
+            self.faults.append(f"day {self.day + 1}: somebody paid at a kiosk that was out of service")
 
     def configure(self, without_paper: str) -> None:
         """Start with another configuration."""

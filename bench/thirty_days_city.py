@@ -12,7 +12,7 @@ from kiosk import app
 from kiosk.model.invoice import Invoice
 from kiosk.sync.replica import to_row
 from kiosk.sync.replica_store import Batch, open_store, writer_lock
-from kiosk.tariff.check_digits import luhn
+from kiosk.tariff.check_digits import luhn, mod10
 
 CONFIG = """
 # A city that exists only in this campaign.
@@ -52,9 +52,10 @@ class City:
             "water_bill": [_water(at, begins, chance) for at in range(count * 3 // 5)],
             "property_tax": [_tax(at, begins, chance) for at in range(count // 5 + 5)],
         }
-        self.open = {service: [each.number for each in rows] for service, rows in self._rows.items()}
-        for numbers in self.open.values():
-            chance.shuffle(numbers)
+        #: What stands on the papers of invoices that nobody has brought yet.
+        self.open = {service: [_label(each) for each in rows] for service, rows in self._rows.items()}
+        for labels in self.open.values():
+            chance.shuffle(labels)
         self.deliver(int(dt.datetime.combine(begins, dt.time(), dt.UTC).timestamp()) * 1_000_000_000)
         self.setup = app.load(file)
 
@@ -68,6 +69,14 @@ class City:
                 batch.take_over(wall_ns, snapshot=True)
 
 
+def _label(invoice: Invoice) -> str:
+    """Return what is scanned: a bill's stub has nine digits of the account and a check digit, others the number."""
+    if invoice.service != "water_bill":
+        return invoice.number
+    account = invoice.number[1:]
+    return f"W{account}{mod10(account, (2, 1))}"
+
+
 def _citation(at: int, begins: dt.date, chance: random.Random) -> Invoice:
     issued = begins - dt.timedelta(days=chance.randrange(1, 25))
     return Invoice(
@@ -79,7 +88,7 @@ def _citation(at: int, begins: dt.date, chance: random.Random) -> Invoice:
 def _water(at: int, begins: dt.date, chance: random.Random) -> Invoice:
     issued = begins - dt.timedelta(days=chance.randrange(5, 30))
     return Invoice(
-        service="water_bill", number=f"{2 + at % 14:02d}{10_000_000 + at:08d}", currency="USD",
+        service="water_bill", number=f"0{2 + at % 8}{10_000_000 + at:08d}", currency="USD",
         amount_minor=chance.randrange(1_100, 9_800), issued=issued, due=issued + dt.timedelta(days=30),
     )  # fmt: skip
 

@@ -36,16 +36,15 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     18: (("21:00", "exchange", "without power"),),
     19: (("00:20", "exchange", "at the confirmation"),),
     20: (("01:58", "at_midnight"), ("03:01", "at_midnight"), ("16:00", "exchange", "given up outside")),
-    21: (("06:30", "paper_ends"), ("12:00", "closed_all_day"), ("23:30", "configure", "ask")),
+    21: (("06:30", "paper_ends"), ("12:00", "closed_all_day"), ("12:05", "turned_away"), ("23:30", "configure", "ask")),
     23: (("23:58", "exchange", "confirmed", 180),),
     26: (("05:55", "exchange", "", 600),),
     28: (("06:30", "paper_comes"),),
     29: (("12:34", "exchange"), ("21:00", "close_day")),
 }  # fmt: skip
 SHORT_CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
-    0: (("06:50", "tests"), ("12:00", "exchange", "taken out"), ("17:00", "removal"), ("20:00", "close_day"),
-        ("23:59:40", "at_midnight")),
-    1: (("10:00", "exchange", "at the confirmation"), ("13:00", "training")),
+    0: (("06:50", "tests"), ("12:00", "exchange", "taken out"), ("17:00", "removal"), ("23:59:40", "at_midnight")),
+    1: (("10:00", "exchange", "at the confirmation"), ("13:00", "training"), ("20:00", "close_day")),
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from kiosk.ledger.chart import Chart, check_services, load_chart
 from kiosk.protocols.escpos.profile import Profile
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.library import load as load_library
-from kiosk.texts import Catalogue
+from kiosk.texts import FIRST, Catalogue
 
 #: Directories whose files belong to a pack, with the ending of their names.
 ROOMS = {"services": "*.toml", "policies": "*.toml", "printers": "*.toml", "texts": "*.po", "imports": "*.toml"}
@@ -58,6 +58,13 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """Digest of all files, 16 hexadecimal digits."""
         return digest_of(self.parts())
+
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with the words: texts that a service or policy names and nobody wrote, and translations that
+        lack."""
+        nameless = sorted({each for each in self.library.message_ids() if not self.catalogue.has(each)})
+        return (*(f"{FIRST}: {each} is missing, and a service or policy shows it" for each in nameless),
+                *self.catalogue.findings())  # fmt: skip
 
 
 def directory_of(file: Path, city_data: str) -> Path:

@@ -36,7 +36,7 @@ def check(directory: Path, as_json: bool) -> None:
             raise
         tell_json("kiosk-city-check-1", {"good": False, "problem": error.message, "hint": error.hint})
         click.get_current_context().exit(1)
-    findings = pack.catalogue.findings()
+    findings = pack.findings()
     if as_json:
         told = {"good": not findings, "pack": pack.name, "digest": pack.digest, "findings": findings}
         tell_json("kiosk-city-check-1", told)

@@ -279,6 +279,15 @@ def test_a_pack_is_checked_as_a_whole_and_named(run: Run, config: Path) -> None:
     assert "city.toml, line" in broken.output
 
 
+def test_a_word_that_a_service_shows_and_nobody_wrote_is_a_finding(run: Run, config: Path) -> None:
+    pack = config.parent / "pack"
+    edit(pack / "services" / "water_bill.toml", 'name = "service.water_bill"', 'name = "service.watr_bill"')
+    result = run("city", "check", pack, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    assert "en: service.watr_bill is missing, and a service or policy shows it" in found
+
+
 def test_a_list_of_keys_grows_by_a_kiosk_and_never_changes_what_it_holds(run: Run, config: Path) -> None:
     assert run("commission", "--check", config=config).exit_code == 0
     listed = config.parent / "keys.json"

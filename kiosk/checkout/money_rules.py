@@ -51,7 +51,7 @@ from kiosk.model.device_events import (
 )
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.ids import NoteId
-from kiosk.model.money import Money
+from kiosk.model.money import MINOR_DIGITS, Money
 from kiosk.model.texts import Text, text
 
 #: Refused notes in a row that are recorded and count as a person's activity.
@@ -148,11 +148,16 @@ def value_of(model: Checkout, event: NoteStacked, ctx: Context) -> Money | None:
     A driver that contradicts itself changes nothing: one note has one value, and the citizen has seen it.
     """
     if model.flight is not None and event.note is not None and model.flight.note == event.note:
-        return model.flight.value
+        return bookable(model.flight.value)
     dispute = ctx.disputes.get(event.note) if event.note is not None else None
     if dispute is not None:
         return Money(sum(p.minor for p in dispute.entry.postings if p.minor > 0), dispute.entry.currency)
-    return event.value if event.value is not None and event.value.minor > 0 else None
+    return bookable(event.value)
+
+
+def bookable(value: Money | None) -> Money | None:
+    """Return a value that an entry can carry: above zero, in a currency of the table; a driver may tell any."""
+    return value if value is not None and value.minor > 0 and value.currency in MINOR_DIGITS else None
 
 
 def without_flight(model: Checkout, note: NoteId | None, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
@@ -177,10 +182,10 @@ def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> 
     value = value_of(model, event, ctx)
     entry = ctx.counter.suspense_entry(value) if value is not None else None
     undone = dispute_undone(ctx, event.note)
-    # A note without a value cannot be told from another later: it stays nameless rather than take a name in vain.
+    # A note without a value that no intent names cannot be told from another later: it takes no name in vain.
     kept = facts.NoteSuspended(
         ctx.device,
-        event.note if value is not None else None,
+        event.note if value is not None or event.note in ctx.note_outcome else None,
         value,
         reason,
         entry,
@@ -244,6 +249,9 @@ def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
     if known_outcome(ctx, event.note):
         model, more = without_flight(model, event.note, ctx)
         return model, [Order(ctx.device, Confirm(event.token)), *more]
+    if bookable(event.value) is None:
+        # Nothing that an entry could carry: the count of the box looks for a note of unknown value.
+        return suspend(model, NoteStacked(event.token, event.note, None, raw=event.raw), ctx, "disputed")
     mine = model.own_flight is not None and model.own_flight.note == event.note
     claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
     slip = issued(model, ctx, "disputed", ctx.next_seq, totals=note_value(event.value), currency=event.value.currency)

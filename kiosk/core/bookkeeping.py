@@ -72,6 +72,8 @@ def _credited(books: Books, fact: facts.Fact, body: facts.NoteCredited) -> None:
 def _suspended(books: Books, fact: facts.Fact, body: facts.NoteSuspended) -> None:
     if body.note is not None and body.value is not None:
         books.take_note(body.note, body.value, "suspended", "")
+    elif body.note is not None and str(body.note) in books.notes:
+        books.notes[str(body.note)].outcome = "suspended"
     books.post(body.entry)
     if body.value is not None:
         books.into_box(body.value)

@@ -27,7 +27,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     assert whole.findings() == []
 
 
-@pytest.mark.parametrize("value", STRANGE, ids=str)
+@pytest.mark.parametrize("value", STRANGE, ids=["currency", "zero", "below"])
 def test_a_test_note_of_a_value_nobody_knows_is_returned_and_kept_as_unknown_where_it_was_stacked(
     rig: Rig, value: Money
 ) -> None:
@@ -45,7 +45,7 @@ def test_a_test_note_of_a_value_nobody_knows_is_returned_and_kept_as_unknown_whe
     assert (kept.value, kept.entry, rig.kernel.books.box_unknown) == (None, None, 1)
 
 
-@pytest.mark.parametrize("value", STRANGE, ids=str)
+@pytest.mark.parametrize("value", STRANGE, ids=["currency", "zero", "below"])
 def test_a_note_that_nobody_announced_of_a_value_nobody_knows_is_confirmed_and_counted(rig: Rig, value: Money) -> None:
     rig.token += 1
     rig.news("notes", d.NoteStacked(rig.token, None, value))
@@ -53,7 +53,7 @@ def test_a_note_that_nobody_announced_of_a_value_nobody_knows_is_confirmed_and_c
     assert (rig.kernel.books.box, rig.kernel.books.box_unknown) == ({}, 1)
 
 
-@pytest.mark.parametrize("value", STRANGE, ids=str)
+@pytest.mark.parametrize("value", STRANGE, ids=["currency", "zero", "below"])
 def test_a_dispute_over_a_value_nobody_knows_ends_as_an_unknown_note_and_not_as_a_stop(rig: Rig, value: Money) -> None:
     rig.pay()
     rig.news("notes", d.NotesKnown(tuple(usd(minor) for minor in NOTES)))

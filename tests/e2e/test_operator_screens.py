@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from kiosk.checkout.intents import CallOperator, CloseDay, EnterPin, ExchangeNumbers
+from kiosk.checkout.intents import CallOperator, CloseDay, EnterNumber, EnterPin, EnterPlate, ExchangeNumbers
 from kiosk.core.snapshot import Snapshot
 from kiosk.screen.app import build
 from kiosk.screen.server import ScreenServer
 from kiosk.texts import Catalogue
 from tests.screen.counting_desk import FakeCounting
 from tests.screen.operator_pictures import OPERATOR_PICTURES
-from tests.screen.pictures import PLAIN, TOKEN, FakeDesk
+from tests.screen.pictures import PICTURES, PLAIN, TOKEN, FakeDesk
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 Page = playwright_api.Page
@@ -367,6 +367,48 @@ def test_numbers_are_typed_scanned_and_kept(counter: Counter) -> None:
     page.keyboard.type("s-778102")
     page.keyboard.press("Enter")
     assert counter.asked(page) == [ExchangeNumbers("B-0042", "B-0043", "S-778102")]
+
+
+# --- a citizen's letters ----------------------------------------------------------------------------------------------
+
+PLATES = {"allowed": ("back", "cancel", "enter_number", "enter_plate", "language")}
+
+
+def test_a_plate_is_typed_on_the_screen(counter: Counter) -> None:
+    page = counter.page()
+    shot = counter.show(page, PICTURES["entering"], **PLATES)
+    page.tap("#way-plate")
+    for key in ("K", "7", "rub", "8", "X"):
+        page.tap(f"#letter-{key}")
+    counter.show(page, PICTURES["entering"], step=shot.step, **PLATES)
+    assert page.input_value("#field-text") == "K8X", "what was typed and how stays over a redraw"
+    page.tap("#letter-ok")
+    assert counter.asked(page) == [EnterPlate("K8X")]
+
+
+def test_a_number_with_letters_is_typed_by_keys_and_the_keypad_comes_back(counter: Counter) -> None:
+    page = counter.page("landscape")
+    counter.show(page, PICTURES["entering"], **PLATES)
+    page.focus("#way-letters")
+    page.keyboard.press("Enter")
+    page.keyboard.type("pw-258")
+    page.keyboard.press("Enter")
+    assert counter.asked(page) == [EnterNumber("PW-258")]
+    counter.show(page, "signing_in")
+    counter.show(page, PICTURES["entering"], **PLATES)
+    assert page.is_visible("#key-1")
+    page.keyboard.type("2600")
+    assert page.input_value("#digits") == "2600"
+
+
+def test_where_no_plate_can_be_looked_up_none_is_asked_for(counter: Counter) -> None:
+    page = counter.page()
+    counter.show(page, PICTURES["entering"])
+    assert page.is_hidden("#way-plate")
+    page.tap("#way-letters")
+    page.tap("#letter-A")
+    page.tap("#letter-ok")
+    assert counter.asked(page) == [EnterNumber("A")]
 
 
 # --- the menu ---------------------------------------------------------------------------------------------------

@@ -238,7 +238,47 @@ addEventListener("pagehide", () => wipe());
 
 // --- a redraw of the same screen ---------------------------------------------------------------------------------
 
+// How a number is typed: on the keypad, with letters, or as a plate. The page is drawn with the keypad; what was chosen
+// stays while the screen does.
+let way = "number";
+
+function ways() {
+  const row = document.querySelector("#kiosk .ways");
+  if (!row) { way = "number"; return; }
+  const typing = row.closest(".typing");
+  const pad = document.getElementById("digits").form;
+  const letters = document.getElementById("by-letters");
+  row.hidden = false;
+  for (const button of row.querySelectorAll("button")) button.hidden = button.dataset.way === way;
+  pad.hidden = way !== "number";
+  letters.hidden = way === "number";
+  typing.classList.toggle("with-letters", way !== "number");
+  if (way === "number") return;
+  const one = letters.querySelector("input.field");
+  const label = letters.querySelector("label[data-other]");
+  label.dataset.plate = label.dataset.plate || label.textContent;
+  label.textContent = way === "plate" ? label.dataset.plate : label.dataset.other;
+  one.dataset.pad = way === "plate" ? "plate" : "code";
+  one.maxLength = way === "plate" ? 16 : 64;
+  letters.querySelector('input[name="intent"]').value = way === "plate" ? "enter_plate" : "enter_number";
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".ways button");
+  if (!button) return;
+  way = button.dataset.way;
+  ways();
+  const digits = document.getElementById("digits");
+  const one = document.querySelector("#by-letters input.field");
+  one.value = "";
+  digits.value = "";
+  (way === "number" ? digits : one).focus();
+  dispatchEvent(new Event("resize"));
+});
+
 document.addEventListener("kiosk:drawn", (event) => {
+  if (!event.detail.same) way = "number";
+  ways();
   const { before, same } = event.detail;
   const now = document.getElementById("kiosk");
   const sameStep = same && before.dataset.step === now.dataset.step;
@@ -268,4 +308,5 @@ function begin(stay) {
   if (!stay) (all.find((one) => !one.value) || all[0]).focus({ preventScroll: true });
 }
 
+ways();
 queueMicrotask(() => begin(false));

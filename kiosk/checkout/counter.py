@@ -107,6 +107,10 @@ class CityCounter:
         """A claim that is neither cash nor nothing."""
         return note_disputed(self.chart, value)
 
+    def can_post(self, items: tuple[CartItem, ...]) -> bool:
+        """Tell whether the service of at least one of these invoices is still described."""
+        return any(item.quote.service in self.library.services for item in items)
+
     def settle(self, items: tuple[CartItem, ...], tender: Money) -> Settlement:
         """Spread the tender over the cart.
 

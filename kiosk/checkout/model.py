@@ -213,6 +213,10 @@ class Counter(Protocol):
         """A claim that is neither cash nor nothing."""
         ...
 
+    def can_post(self, items: tuple[CartItem, ...]) -> bool:
+        """Tell whether the accounts of at least one of these invoices are known."""
+        ...
+
     def settle(self, items: tuple[CartItem, ...], tender: Money) -> Settlement:
         """Spread the tender, and what is held for its invoices, over the cart in the order it has."""
         ...

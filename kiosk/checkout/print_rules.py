@@ -136,7 +136,10 @@ def missed(model: Checkout, number: int) -> bool:
 def reprint(model: Checkout, event: ReprintAsked, ctx: Context) -> Outcome:
     """Queue a further copy of a slip; the fact `PrintStarted` counts it."""
     name = job_name(ctx, event.number, event.copy)
-    if find(model, name) is not None:
+    before = find(model, name)
+    if before is not None and before.state not in ENDED:
         return model, []
+    # A copy of which no byte left before it was dropped keeps its number: it is asked for anew.
+    others = tuple(job for job in ended_jobs_dropped(model.jobs) if job.job != name)
     job = Job(event.number, event.copy, name, "queued")
-    return change(model, jobs=(*ended_jobs_dropped(model.jobs), job)), [PrintReceipt(event.number, event.copy)]
+    return change(model, jobs=(*others, job)), [PrintReceipt(event.number, event.copy)]

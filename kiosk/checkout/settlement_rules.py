@@ -18,7 +18,8 @@ from kiosk.model.texts import text
 
 def settle(model: Checkout, event: Settle, ctx: Context) -> Outcome:
     """Apply the tender: one balanced entry, one slip, one commit."""
-    if not model.settles:
+    if not model.settles or not (model.credited or ctx.counter.can_post(model.cart)):
+        # Held money for a service that is described no longer moves nowhere: it stays held.
         return close_unpaid(model, ctx, event.by)
     return settle_now(model, ctx, event.by, None)
 

@@ -161,13 +161,15 @@ def _print_started(books: Books, fact: facts.Fact, body: facts.PrintStarted) -> 
         books.period.reprints += 1
     page = books.slips.get(body.number)
     if page is not None:
-        page.copy, page.printing, page.outcome = body.copy, "printing", ""
+        page.copy, page.printing = body.copy, "printing"
 
 
 def _print_ended(books: Books, fact: facts.Fact, body: facts.PrintEnded) -> None:
     page = books.slips.get(body.number)
     if page is not None:
-        page.printing, page.outcome = "ended", body.outcome
+        page.printing = "ended"
+        if page.outcome != "printed":  # a copy that fails takes no paper out of anybody's hand
+            page.outcome = body.outcome
 
 
 def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:

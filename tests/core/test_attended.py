@@ -11,6 +11,7 @@ import pytest
 from kiosk.checkout import intents
 from kiosk.core import view
 from kiosk.core.inbox import IntentPosted
+from kiosk.model import commands as c
 from kiosk.model import device_events as d
 from kiosk.model import facts
 from tests.core.kernel_rig import NS, PINS, WATER, Rig, usd
@@ -242,3 +243,23 @@ def test_a_double_tap_of_somebody_who_works_here_acts_once(rig: Rig) -> None:
     twice = [rig.kernel.handle_intent(IntentPosted(intents.EnterPin("p02", "0001"), *at)) for _ in range(2)]
     assert twice == [True, False]
     assert rig.kernel.books.pin_failures["p02"].count == 1
+
+
+def test_a_copy_that_was_dropped_can_be_asked_for_again_and_makes_no_printed_slip_owed(rig: Rig) -> None:
+    rig.pay()
+    rig.feed(5000)
+    rig.tap(intents.Finish())
+    rig.printed()
+    rig.wait(20)
+    rig.sign_in()
+    rig.tap(intents.ReprintSlip(1))
+    rig.news("paper", d.CommandRefused("print", "no paper", job="slip-1-1"))
+    assert rig.kernel.books.slips_open() == []
+    rig.tap(intents.ReprintSlip(1))
+    assert [command.job for command in rig.sent(c.Print)] == ["slip-1-0", "slip-1-1", "slip-1-1"]
+    assert [job.state for job in rig.model.jobs if job.job == "slip-1-1"] == ["queued"]
+    rig.token += 1
+    rig.news("paper", d.PrintReady(rig.token, "slip-1-1"))
+    rig.restart()
+    assert rig.bodies(facts.PrintEnded)[-1].outcome == "unknown"
+    assert rig.kernel.books.slips_open() == []

@@ -19,7 +19,7 @@ from kiosk.model.instant import NS
 from kiosk.model.money import Money
 from kiosk.model.slip import Pair, Words
 from tests.core.kernel_rig import KEY, PARKING, TAX, WATER, Rig, usd
-from tests.tariff.example_city import chart
+from tests.tariff.example_city import chart, library
 
 NAME = f"property_tax/{TAX}"
 
@@ -320,3 +320,20 @@ def test_a_receipt_by_held_money_alone_verifies(rig: Rig) -> None:
     assert seal(rig.kernel.slip(2), KEY)
     assert snapshot(rig.kernel, version=1, boot="b").slips[0].totals
     assert Money(0, "USD") == snapshot(rig.kernel, version=1, boot="b").inserted
+
+
+def test_held_money_of_a_service_that_is_described_no_longer_stays_held_and_stops_no_start(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_by(rig, 5000, 5000)
+    adjust(rig, 10000)
+    rig.tap(intents.EnterNumber(TAX))
+    rig.tap(intents.Pay())
+    rig.journal.error, rig.journal.good_for = JournalFull("full"), 1  # type: ignore[attr-defined]
+    rig.tap(intents.AcceptConditions())
+    monkeypatch.delitem(library().services, "property_tax")
+    rig.restart()
+    rig.wait(1)
+    assert rig.state == "idle"
+    assert (held(rig), len(rig.bodies(facts.Settled))) == ({NAME: 10000}, 1)
+    assert rig.findings() == []

@@ -148,6 +148,11 @@ class Books:
             return
         if place in self._reversed:
             self._found("reversed_twice", fact, f"fact {place[0]}/{place[1]} was reversed before")
+        told = self._told.get(place)
+        if isinstance(told, Settled) or (told is None and place in self._taken.values()):
+            # The kiosk reverses a dispute when the wire tells the note's end after all.  Undoing a payment needs a
+            # request and another person's approval, and that is no act of this machine (domain sheet §9, 14 and 15).
+            self._found("reversal_of_payment", fact, f"undoes fact {place[0]}/{place[1]}, a payment")
         self._reversed.add(place)
         self._held.subtract(self._moved.pop(place, {}))
         both = Counter[str]()

@@ -120,4 +120,4 @@ def test_a_slip_that_tells_other_sums_than_were_held_or_used_is_found() -> None:
 
 def test_a_reversed_settlement_holds_nothing_any_more() -> None:
     undone = reversal(1, 3, one.entry)
-    assert codes([*FIRST, undone, *SECOND[:2], two, slip(2, 8, two)]) == ["held_overdrawn"]
+    assert codes([*FIRST, undone, *SECOND[:2], two, slip(2, 8, two)]) == ["reversal_of_payment", "held_overdrawn"]

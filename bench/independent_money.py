@@ -62,15 +62,17 @@ class Money(Journal):
             believed, last = fact.kind == "clock_trusted", fact
 
     def configuration(self):
-        known = None
+        known, running = None, False
         for commit in self.commits.values():
             digests = commit[0].stamp["digests"][:3]
             kinds = {fact.kind for fact in commit}
-            if kinds & {"genesis", "epoch_started"}:
+            # Between two runs of the kiosk somebody else stamps: a restore, the commissioning act.
+            running = running or "started" in kinds
+            if not running:
                 continue
             if known is not None and digests != known and "configuration_changed" not in kinds:
                 self.say(35, commit[0], "software, configuration or data changed and no fact tells of it")
-            known = digests
+            known, running = digests, "stopped" not in kinds
 
     # --- money ---------------------------------------------------------------------------------------------
 

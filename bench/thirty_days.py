@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from bench.thirty_days_city import City
-from bench.thirty_days_count import compare
+from bench.thirty_days_count import compare, met
 from bench.thirty_days_kiosk import Kiosk, S
 from bench.thirty_days_people import Citizen, Staff, Visit
 from bench.thirty_days_plan import CALENDAR, SHORT_CALENDAR, visit_of
@@ -83,7 +83,10 @@ class Month:
                 what()
                 self._note_progress()
             share = self._share()
-            while share and kiosk.kernel is not None and self.paid < self._goal(share) and kiosk.local.hour == 23:
+            last = day == self.days - 1
+            while share and kiosk.kernel is not None and self.paid < self._goal(share):
+                if not last and kiosk.local.hour != 23:
+                    break
                 kiosk.skip(45 * S)
                 self.visit(share)
                 self._note_progress()
@@ -119,7 +122,7 @@ class Month:
         if not share:
             return []
         first, last = (each.hour * 3600 + each.minute * 60 for each in (OPENS, CLOSES))
-        seconds = sorted(self.chance.randrange(first, last) for _ in range(share * 6 // 5 + 1))
+        seconds = sorted(self.chance.randrange(first, last) for _ in range(share * 4 // 3 + 1))
         return [(dt.time(at // 3600, at // 60 % 60, at % 60), lambda: self.visit(share)) for at in seconds]
 
     def _share(self) -> int:
@@ -341,7 +344,7 @@ class Month:
             "days": self.days, "visits": self.visits, "notes": len(staff.notes), "returned": len(acceptor.returned),
             "grand_total_minor": found["grand_total_minor"], "runs": self.kiosk.runs, "kills": self.kiosk.kills,
             "power_cuts": self.kiosk.cuts, "counts": len(self.counted),
-            "over_short_minor": sum(self.planned.values()), "facts": found["facts"],
+            "over_short_minor": sum(self.planned.values()), "met": met(self.journal), "facts": found["facts"],
         }  # fmt: skip
 
 

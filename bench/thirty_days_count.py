@@ -12,6 +12,7 @@ from kiosk.journal.reader import Reader
 from kiosk.journal.verify import examine
 from kiosk.ledger.chart import Chart
 from kiosk.ledger.entries import check
+from kiosk.model import facts
 
 
 def compare(
@@ -68,7 +69,34 @@ def _counts(path: Path, planned: dict[int, int], ended: int) -> list[str]:
         closed = {
             each.fact.body.box_session: each.fact.body.over_short_minor
             for each in reader.read()
-            if type(each.fact.body).__name__ == "CountClosed"
+            if isinstance(each.fact.body, facts.CountClosed)
         }
     wanted = {session: planned.get(session, 0) for session in range(1, ended + 1)}
     return [] if closed == wanted else [f"counts are over or short by {closed}, planned was {wanted}"]
+
+
+def met(path: Path) -> dict[str, int]:
+    """Tell how often the month met what it was made for; a month that meets nothing shows nothing."""
+    with Reader(path) as reader:
+        told = [each.fact for each in reader.read()]
+    bodies = [fact.body for fact in told]
+    settled = [body for body in bodies if isinstance(body, facts.Settled)]
+    kinds = Counter(type(body) for body in bodies)
+    return {
+        "paid_in_full": sum(body.outcome == "paid" for body in settled),
+        "paid_in_part": sum(body.outcome == "partial" for body in settled),
+        "overpaid": sum(body.overpayment_minor > 0 for body in settled),
+        "held": sum(bool(body.held) for body in settled), "resumed_with_held": sum(bool(body.used) for body in settled),
+        "settled_after_interruption": sum(body.by == "recovery" for body in settled),
+        "closed_unpaid": kinds[facts.SessionClosed], "agreed_excesses": kinds[facts.ExcessAgreed],
+        "notes_recovered": sum(isinstance(body, facts.NoteCredited) and body.recovered for body in bodies),
+        "notes_suspended": kinds[facts.NoteSuspended], "notes_disputed": kinds[facts.NoteDisputed],
+        "notes_returned": kinds[facts.NoteReturned], "late_facts": sum(fact.stamp.late is not None for fact in told),
+        "unclean_starts": sum(isinstance(body, facts.Started) and body.unclean for body in bodies),
+        "alarms": kinds[facts.AlarmRaised], "exchanges": kinds[facts.BoxExchanged],
+        "exchanges_abandoned": kinds[facts.ExchangeAbandoned], "x_reports": sum(
+            isinstance(body, facts.OperatorActed) and body.act == "report_x" for body in bodies
+        ),
+        "copies": sum(isinstance(body, facts.PrintStarted) and body.copy > 0 for body in bodies),
+        "slips_not_printed": sum(isinstance(body, facts.PrintEnded) and body.outcome != "printed" for body in bodies),
+    }  # fmt: skip

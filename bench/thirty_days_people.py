@@ -115,7 +115,10 @@ class Citizen:
             self._gone = True
             kiosk.touch(intents.Cancel())
             return
-        if state is State.IDLE:
+        if state is State.OUT_OF_SERVICE:
+            self._waited += 1
+            self._gone = self._gone or self._waited > 60
+        elif state is State.IDLE:
             if self._scanned:
                 self._gone = True
             else:

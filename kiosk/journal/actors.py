@@ -89,7 +89,7 @@ class ActorBook:
                 case OperatorSignedIn():
                     self._sign_in(told, told.body)
                 case OperatorSignedOut():
-                    self._menu, self._seconds = None, {}
+                    self._sign_out(told.body)
                 case OperatorRefused():
                     pass
                 case Started() | Genesis() | EpochStarted():
@@ -113,6 +113,11 @@ class ActorBook:
             self._seconds[body.person] = person
         else:
             self._desk[body.person] = person
+
+    def _sign_out(self, body: OperatorSignedOut) -> None:
+        self._desk.pop(body.person, None)
+        if self._menu is not None and self._menu.person == body.person:
+            self._menu, self._seconds = None, {}
 
     def _proved(self, person: str, told: Told) -> SignedIn | None:
         """Return the sign-in under which a person acts now, with the roles of all that hold."""

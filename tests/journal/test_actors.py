@@ -126,3 +126,10 @@ def test_a_commissioning_by_an_operator_needs_an_administrator() -> None:
     act = facts.Commissioned("operator:p09", "example-city 2026.1")
     told = {"start": Step((facts.Started(False), signed_in("p09", ("operate",)), act), TENTH, "operator:p09")}
     assert codes(told) == {"actor_unentitled"}
+
+
+def test_whoever_signs_out_elsewhere_leaves_the_menu_open() -> None:
+    out = Step(
+        (signed_in("p05", ("admin",), "control"), facts.OperatorSignedOut("p05", "person")), actor="operator:p05"
+    )
+    assert codes(inserted(story(), "x", "elsewhere", out)) == set()

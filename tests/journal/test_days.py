@@ -8,11 +8,26 @@ from typing import Any
 import msgspec
 import pytest
 
+from kiosk.journal.files import signed_row
+from kiosk.journal.keys import SigningKey
 from kiosk.model import facts
 from kiosk.model.instant import Instant
 from tests.journal.conftest import stamp_at
 from tests.journal.examples import STARTED
-from tests.journal.story import ELEVENTH, NINTH, TENTH, Step, change, codes, findings, inserted, paid, story, up_to
+from tests.journal.story import (
+    ELEVENTH,
+    NINTH,
+    TENTH,
+    Step,
+    change,
+    codes,
+    findings,
+    inserted,
+    paid,
+    rows_of,
+    story,
+    up_to,
+)
 from tests.journal.test_verify import rows_of as plain_rows
 from tests.journal.test_verify import walk
 
@@ -116,3 +131,13 @@ def test_a_clock_that_was_turned_back_over_a_closing_is_named() -> None:
     rows = plain_rows([closing, facts.ClockJumped(-61_000), STARTED], [*stamps[:2], turned, stamps[3]])
     told = [(one.code, one.severity) for one in walk(rows) if one.code != "z_misplaced"]
     assert told == [("clock_before_closing", "warning")]
+
+
+def test_an_epoch_is_stamped_by_whoever_restored() -> None:
+    told = up_to(story(), "closed")
+    rows = rows_of(told)
+    other = SigningKey.generate()
+    body = facts.EpochStarted(1, rows[-1].seq, rows[-1].hash.hex(), other.public_hex, "restore")
+    stamp = msgspec.structs.replace(stamp_at(900, date=TENTH), actor="admin:0", box_session=1)
+    fact = facts.Fact(version=1, kiosk="K07", epoch=2, seq=1, realm="live", stamp=stamp, body=body)
+    assert walk([*rows, signed_row(fact, rows[-1].hash, other)]) == []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
@@ -21,7 +22,9 @@ from kiosk.journal.realm import CHOICE
 from kiosk.journal.receipt_seal import seal
 from kiosk.journal.verify import verify
 from kiosk.model import facts
-from tests.app.live_kiosk import LiveKiosk, live_kiosk, process_kiosk, run_kiosk, until
+from tests.app.live_kiosk import KioskAtHand, LiveKiosk, ProcessKiosk, live_kiosk, process_kiosk, run_kiosk, until
+
+B = TypeVar("B")
 
 
 def realm_of(kiosk: LiveKiosk) -> str:
@@ -99,7 +102,7 @@ def test_one_process_goes_to_training_and_back_and_each_journal_keeps_its_own_ke
         shutil.rmtree(kiosk.root)
 
 
-def kinds(path: Path, kind: type) -> list[object]:
+def kinds(path: Path, kind: type[B]) -> list[B]:
     with Reader(path) as reader:
         return [each.fact.body for each in reader.read() if isinstance(each.fact.body, kind)]
 
@@ -197,16 +200,53 @@ def check_page(kiosk: LiveKiosk, line: str) -> str:
         return found
 
 
-def test_a_live_kiosk_takes_no_money_before_a_person_put_it_into_service(stopped: LiveKiosk) -> None:
-    config = stopped.directory.config
+def make_live_with_admin(kiosk: KioskAtHand) -> None:
+    """Make the kiosk of a test a live one, of a city of its own, with one admin."""
+    config = kiosk.directory.config
     make_live(config)
-    pack = stopped.root / "pack"
+    pack = kiosk.root / "pack"
     shutil.copytree(Path(__file__).resolve().parents[2] / "config", pack)
     city = (pack / "city.toml").read_text("utf-8")
     (pack / "city.toml").write_text(city.replace("example = true", "example = false"), "utf-8")
     person = f'[[people]]\nid = "p99"\nroles = ["admin"]\npin = "{hash_of("2580")}"\n'
     text = config.read_text("utf-8").replace("[paths]", '[paths]\ncity_data = "pack"')
     config.write_text(f"{text}\n{person}", "utf-8")
+
+
+def test_an_admin_changes_the_realm_at_the_screen_and_the_same_process_comes_back() -> None:
+    kiosk = ProcessKiosk()
+    try:
+        make_live_with_admin(kiosk)
+        kiosk.hardware.start()
+        kiosk.start()
+        pid = kiosk.process.pid
+        for realm in ("training", "live"):
+            kiosk.screen.touch("call_operator", ())
+            kiosk.screen.touch("enter_pin", ("p99", "2580"))
+            kiosk.wait("attended")
+            kiosk.screen.touch("change_realm", (realm,))
+            kiosk.screen.wait_for("the other realm", lambda shot, realm=realm: shot["realm"] == realm, 30_000)  # type: ignore[misc]
+            assert kiosk.process.pid == pid
+            if realm == "training":
+                kiosk.wait("idle")  # training needs no commissioning
+        assert kiosk.terminate() == 0
+        for realm, starts in (("live", 2), ("training", 1)):
+            path = kiosk.directory.state / f"journal-{realm}.db"
+            assert len(kinds(path, facts.Started)) == len(kinds(path, facts.Stopped)) == starts
+            (act,) = kinds(path, facts.OperatorActed)
+            assert act.act == "realm"
+            with Reader(path) as reader:
+                assert verify(reader) == []
+    finally:
+        kiosk.stage.stop()
+        kiosk.process.stop()
+        kiosk.hardware.stop()
+        shutil.rmtree(kiosk.root, ignore_errors=True)
+
+
+def test_a_live_kiosk_takes_no_money_before_a_person_put_it_into_service(stopped: LiveKiosk) -> None:
+    config = stopped.directory.config
+    make_live_with_admin(stopped)
     stopped.hardware.start()
     try:
         stopped.start()

@@ -111,12 +111,12 @@ PICTURES: dict[str, Snapshot] = {
     "looking_up": _with(screen="looking_up", allowed=("cancel", "language")),
     "notice": _with(
         screen="notice",
-        messages=(text("notice.not_found", as_of_date="2026-03-14"),),
+        messages=(text("notice.not_found", as_of_date="2026-03-14", count=5, counter="default"),),
         allowed=NOTICE_ALLOWS,
         ends_in_ms=30_000,
     ),
     "notice_state": _with(
-        screen="notice", messages=(text("refused.state.in_court", number="26000417"),), allowed=("dismiss", "language")
+        screen="notice", messages=(text("refused.state.in_court", counter="court"),), allowed=("dismiss", "language")
     ),
     "reviewing": _with(
         screen="reviewing",

@@ -25,6 +25,7 @@ from kiosk.core.supervisor import Supervisor
 from kiosk.errors import ConfigError
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.reader import Reader
+from kiosk.journal.realm import realms_open
 from kiosk.journal.store import Journal
 from kiosk.model import facts
 from kiosk.plugins.devices import DriverTools, OpenNote
@@ -115,6 +116,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             safe_mode=setup.config.plugins.safe_mode,
             release=supervisor.release,
             restart=core.restart_on,
+            realms=tuple(realm for realm in realms_open(identity.realm) if realm != setup.realm),
             people=People(setup.config.people, setup.config.operator),
         )
     )

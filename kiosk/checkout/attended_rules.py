@@ -211,16 +211,11 @@ def change_realm(model: Checkout, event: intents.ChangeRealm, ctx: Context) -> O
     """Go over to the other journal; a demonstration stays one."""
     if not holds(model, "admin"):
         return no_role(model, ctx)
-    if event.realm not in realms_from(ctx.realm):
+    if event.realm not in ctx.realms:
         return menu(model, ctx, text("operator.no_realm")), []
     act = acted(model, "realm", event.realm)
     model, effects = leave(model, ctx, "realm")
     return model, [Record((act,), "", f"operator:{act.person}"), *effects, Restart(event.realm)]
-
-
-def realms_from(realm: str) -> tuple[str, ...]:
-    """Return the realms that a kiosk may change to."""
-    return {"live": ("training",), "training": ("live",)}.get(realm, ())
 
 
 # --- tests of devices -----------------------------------------------------------------------------------------

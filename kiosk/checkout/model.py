@@ -257,7 +257,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     counter: Counter
     settings: CheckoutSettings
     languages: tuple[str, ...] = ("en",)
-    realm: str = "demo"
+    #: Realms that the kiosk may change to.
+    realms: tuple[str, ...] = ()
     #: Sums up the present period; costs something, so it is asked for only where a closing is made.
     day: Callable[[], Day]
     #: Name of the device that holds the cash box.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kiosk.checkout.attended_rules import realms_from
 from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import DeviceView, ExchangeView, OperatorView
 
@@ -44,7 +43,7 @@ def operator_view(kernel: Kernel) -> OperatorView | None:
             for page in parts.board.pages.values()
         ),
         shutter_closed=bool(kernel.closed_by),
-        realms=realms_from(parts.journal.realm),
+        realms=parts.realms,
         uncounted=tuple((page.session, page.box) for page in books.uncounted()),
         testing=model.testing,
     )  # fmt: skip

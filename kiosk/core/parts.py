@@ -62,5 +62,7 @@ class KernelParts(msgspec.Struct, kw_only=True):
     release: Callable[[str], None] = lambda device: None
     #: Asks for an orderly end and a start on the journal of another realm.
     restart: Callable[[str], None] = lambda realm: None
+    #: Realms that a person may change over to, the present one left out.
+    realms: tuple[str, ...] = ()
     #: Who may do what; None where nobody is configured.
     people: People | None = None

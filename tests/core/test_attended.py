@@ -213,6 +213,16 @@ def test_a_demonstration_never_becomes_live(rig: Rig) -> None:
     rig.sign_in("p01")
     rig.tap(intents.ChangeRealm("live"))
     assert (rig.state, rig.realms) == ("attended", [])
+    assert rig.bodies(facts.OperatorActed) == []
+
+
+def test_a_kiosk_goes_over_to_another_realm_in_somebodys_name_and_signs_them_out(rig: Rig) -> None:
+    rig.kernel.parts.realms = ("training",)
+    rig.sign_in("p01")
+    rig.tap(intents.ChangeRealm("training"))
+    assert (rig.state, rig.realms) == ("idle", ["training"])
+    assert [(body.act, body.detail) for body in rig.bodies(facts.OperatorActed)] == [("realm", "training")]
+    assert rig.bodies(facts.OperatorSignedOut)[-1].reason == "realm"
 
 
 def test_the_picture_of_the_menu_holds_no_sum(rig: Rig) -> None:

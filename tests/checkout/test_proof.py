@@ -21,12 +21,14 @@ from kiosk.checkout import (
     settlement_rules,
     steps,
 )  # fmt: skip
+from kiosk.checkout.effects import Record
 from kiosk.checkout.events import DeadlinePassed, Settle
 from kiosk.checkout.model import Checkout
 from kiosk.checkout.proof import Proof, page
 from kiosk.checkout.proof_events import SCOPES, Scope
 from kiosk.checkout.proof_search import Search, restarted
 from kiosk.checkout.proof_world import ACCEPTOR, OTHER, VALUES, WITNESS, WITNESS_VALUE, World, context
+from kiosk.checkout.settings import PERIOD_OF
 from kiosk.checkout.states import WITHOUT_DEADLINE, State
 from kiosk.checkout.table import TRANSITIONS, Row
 from kiosk.core import recovery
@@ -81,7 +83,7 @@ def test_credit_and_held_money_are_met_in_all_their_forms() -> None:
 
 def test_states_without_a_deadline_say_why_and_all_others_have_a_period() -> None:
     for state in State:
-        assert (state in WITHOUT_DEADLINE) != (state in steps.PERIOD_OF)
+        assert (state in WITHOUT_DEADLINE) != (state in PERIOD_OF)
 
 
 # --- the power cut of the proof is the core's own -------------------------------------------------------------------
@@ -185,7 +187,7 @@ def test_it_finds_credit_for_whoever_is_in_front(monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_finds_a_settlement_without_a_slip(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = settlement_rules.with_slip
+    whole = steps.with_slip
 
     def bare(model: Checkout, ctx: Any, body: Any, *, before: Any, session: str, printed: bool = True) -> Any:
         after, effects = whole(model, ctx, body, before=before, session=session, printed=printed)
@@ -224,7 +226,7 @@ def test_it_finds_a_confirmation_before_the_credit(monkeypatch: pytest.MonkeyPat
 
 
 def test_it_finds_a_state_that_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    periods = {state: period for state, period in steps.PERIOD_OF.items() if state is not State.STACKING}
+    periods = {state: period for state, period in PERIOD_OF.items() if state is not State.STACKING}
     monkeypatch.setattr(steps, "PERIOD_OF", periods)
     assert {proof_rules.WAITS, proof_rules.BY_TIME} <= broken(SMALL)
 
@@ -253,7 +255,7 @@ def test_it_finds_a_slip_in_a_strangers_hand(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_finds_two_slips_of_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = exchange_rules.issued
+    whole = steps.issued
     monkeypatch.setattr(exchange_rules, "issued", lambda *a, **k: whole(*a, **{**k, "place": 0}))
     assert broken(STAFF) == {proof_rules.GAPS}
 
@@ -261,7 +263,7 @@ def test_it_finds_two_slips_of_one_number(monkeypatch: pytest.MonkeyPatch) -> No
 def test_it_finds_a_box_session_that_ends_without_a_closing(monkeypatch: pytest.MonkeyPatch) -> None:
     def quiet(model: Checkout, event: Any, ctx: Any) -> Any:
         body = facts.CashboxChanged(ctx.device, True, 3, "none")
-        return model, [steps.Record((body,), "", "device")] if ctx.box_present else []
+        return model, [Record((body,), "", "device")] if ctx.box_present else []
 
     everywhere(monkeypatch, d.CashboxRemoved, lambda call: quiet)
     assert broken(STAFF) == {proof_rules.BOX}

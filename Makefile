@@ -51,6 +51,7 @@ axe: $(STAMPS)/test $(STAMPS)/system ## hold every screen, language, mode and si
 
 pictures: $(STAMPS)/test $(STAMPS)/system ## photograph the screens and a receipt for the documentation anew
 	@$(BIN)/python tools/take-pictures.py
+	@$(BIN)/python tools/photograph-screens.py
 
 lock: $(STAMPS)/run ## write requirements/*.txt anew from pyproject.toml; UPGRADE=1 for the newest versions
 	@sh tools/lock.sh $(if $(UPGRADE),--upgrade)

@@ -1,7 +1,7 @@
 """Rules for the cash box: its exchange by two people, and its removal by anybody else.
 
 * nothing is committed before two different people have signed;
-* from the authorisation to the end no note is taken;
+* from the authorisation to the end no note is taken, and none while no box is in the kiosk;
 * a session of a box ends with a Z closing in the same commit, so a box holds whole periods;
 * a box that was out of the kiosk never goes on with its session, whatever box is put back.
 """
@@ -15,8 +15,8 @@ import msgspec
 from kiosk.checkout import intents
 from kiosk.checkout.attended_rules import actor, holds, leave, menu, no_role, refusal_words, refused, with_printed
 from kiosk.checkout.closing import closing, closing_particulars
-from kiosk.checkout.effects import AcceptNotes, CheckPin, Record
-from kiosk.checkout.events import DeadlinePassed, PinChecked
+from kiosk.checkout.effects import AcceptNotes, CheckPin, Raise, Record
+from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, PinChecked
 from kiosk.checkout.model import Checkout, Context, Exchange
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import Outcome, change, issued, to
@@ -111,14 +111,14 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
         body = facts.CashboxChanged(ctx.device, True, day.box_session, "exchange")
         if model.exchange is not None and model.exchange.stage in ("open", "inserted"):
             model = at(model, ctx, msgspec.structs.replace(model.exchange, stage="removed"))
-        return model, [Record((body,), "", "device")]
+        return model, [Record((body,), "", "device"), Raise(AcceptorChanged())]
     following = day.box_session + 1
     bodies = (
         closing(day, "removal", None),
         facts.CashboxChanged(ctx.device, True, following, "none"),
         facts.AlarmRaised("cashbox_removed", ctx.device, following),
     )
-    return model, [Record(bodies, "", "device")]
+    return model, [Record(bodies, "", "device"), Raise(AcceptorChanged())]
 
 
 def inserted(model: Checkout, event: CashboxInserted, ctx: Context) -> Outcome:
@@ -129,7 +129,7 @@ def inserted(model: Checkout, event: CashboxInserted, ctx: Context) -> Outcome:
     body = facts.CashboxChanged(ctx.device, False, ctx.day().box_session, authority)
     if model.exchange is not None and model.exchange.stage in ("open", "removed"):
         model = at(model, ctx, msgspec.structs.replace(model.exchange, stage="inserted"))
-    return model, [Record((body,), "", "device")]
+    return model, [Record((body,), "", "device"), Raise(AcceptorChanged())]
 
 
 def confirm(model: Checkout, event: intents.ConfirmExchange, ctx: Context) -> Outcome:

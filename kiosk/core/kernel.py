@@ -43,12 +43,7 @@ from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
 from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError
 from kiosk.model import facts
-from kiosk.model.device_events import (
-    DeviceState,
-    Identified,
-    NotesKnown,
-    ProtocolFault,
-)
+from kiosk.model.device_events import CashboxInserted, DeviceState, Identified, NotesKnown, ProtocolFault
 from kiosk.model.instant import NS
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
@@ -367,6 +362,9 @@ class Kernel:
                 self._guarded(lambda: self._append((body,), "", f"device:{device}"))
         page = self.parts.board.pages[device]
         if page.device_class == "BillAcceptor":
+            if page.ready and not self.books.box_present:
+                # It works, so a box is in it: one that came while nobody looked was never told as inserted.
+                self._take(CashboxInserted(), device, generation)
             self._orders.forget_accepted()
             self._take(AcceptorChanged(), device, generation)
 
@@ -377,7 +375,7 @@ class Kernel:
             low_space=self._disk.low, note_stuck=self.model.note_stuck,
             paper_needed=self.parts.settings.without_paper == "refuse", exchange=self.books.exchange is not None,
             commissioned=self.books.commissioned or self.parts.journal.realm != "live",
-            settled=self.parts.clock.now_ns() >= self._settled_ns,
+            settled=self.parts.clock.now_ns() >= self._settled_ns, box_present=self.books.box_present,
         )  # fmt: skip
 
     def _weigh_service(self) -> None:

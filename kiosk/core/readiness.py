@@ -49,6 +49,7 @@ def closed_because(
     note_stuck: bool = False,
     settled: bool = False,
     exchange: bool = False,
+    box_present: bool = True,
     commissioned: bool = True,
 ) -> tuple[Text, ...]:
     """Return the reasons as texts; empty in service.  Unknown is not OK: a device that has said nothing closes.
@@ -71,8 +72,9 @@ def closed_because(
         acceptors = board.of_class("BillAcceptor")
         starting = bool(acceptors) and not settled and not any(page.spoke for page in acceptors)
         found.append(text("out.starting" if starting else "out.acceptor"))
-    elif note_stuck:
-        # A note that nobody followed to its end: the acceptor would take no other, so no payment may begin.
+    elif note_stuck or not box_present:
+        # A note that nobody followed to its end: the acceptor would take no other, so no payment may begin.  Nor may
+        # one begin while the box is out, whatever the acceptor says.
         found.append(text("out.acceptor"))
     if paper_needed and not board.printer_ready:
         found.append(text("out.printer"))

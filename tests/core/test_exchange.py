@@ -194,3 +194,35 @@ def test_an_exchange_that_no_device_saw_is_told_as_such(rig: Rig) -> None:
     rig.tap(intents.ConfirmExchange())
     (done,) = rig.bodies(facts.BoxExchanged)
     assert done.seen is False
+
+
+def test_a_box_that_was_put_in_while_nobody_looked_does_not_keep_an_exchange_open_for_ever(rig: Rig) -> None:
+    """The driver of the next start sees a box and tells no insertion; the acceptor works, so a box is in it."""
+    rig.authorise()
+    rig.news("notes", d.CashboxRemoved())
+    rig.restart()
+    rig.sign_in("p02")
+    rig.tap(intents.BeginExchange())
+    rig.tap(intents.ConfirmExchange())
+    rig.tap(intents.SignOut())
+    books = rig.kernel.books
+    assert (books.exchange, books.box_session, books.box_present, rig.state) == (None, 2, True, "idle")
+    rig.news("notes", d.CashboxRemoved())  # and the next removal is noticed
+    assert books.alarms == ("cashbox_removed",)
+
+
+def test_no_note_is_taken_while_the_box_is_out_whatever_the_acceptor_says(rig: Rig) -> None:
+    rig.pay()
+    rig.feed(1000)
+    assert rig.kernel.accepting != ()
+    rig.news("notes", d.CashboxRemoved())
+    assert (rig.kernel.accepting, rig.state) == ((), "accepting")
+    rig.news("notes", d.CashboxInserted())
+    assert rig.kernel.accepting != ()
+    rig.news("notes", d.CashboxRemoved())
+    rig.tap(intents.Finish())
+    rig.printed()
+    rig.wait(20)
+    assert (rig.state, [reason.id for reason in rig.model.out_of_service]) == ("out_of_service", ["out.acceptor"])
+    rig.news("notes", d.CashboxInserted())
+    assert rig.state == "idle"

@@ -195,7 +195,7 @@ def test_every_step_is_drawn_in_every_language(
     core.state = state
     desk.show(PLAIN, language=language)
     drawn = page.get("/count?session=7").text
-    assert f'<html lang="{language}"' in drawn
+    assert f'<html lang="{catalogue.page_tag(language)}"' in drawn
     assert re.search(r"\[[a-z_]+\.[a-z_.]+\]", drawn) is None
     assert not {one for one in catalogue.missing if one[1].startswith("counting.")}
     assert 'class="ribbon"' in drawn

@@ -27,7 +27,8 @@ from kiosk.screen.app import build
 from kiosk.screen.server import ScreenServer
 from kiosk.texts import Catalogue
 from tests.screen.all_pictures import ALL_PICTURES, LANGUAGES, MODES, SIZES
-from tests.screen.pictures import TOKEN, FakeDesk
+from tests.screen.counting_desk import FakeCounting
+from tests.screen.pictures import HEALTH, PICTURES, TOKEN, FakeDesk
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars"]
@@ -42,7 +43,7 @@ _MEASURE = """([least, exempt]) => {
   if (over > 0) faults.push(`${over}px too wide`);
   const room = document.getElementById('stage');
   for (const part of [room, document.getElementById('main')])
-    if (getComputedStyle(part).display !== 'contents' && part.scrollWidth > part.clientWidth + 1)
+    if (part && getComputedStyle(part).display !== 'contents' && part.scrollWidth > part.clientWidth + 1)
       faults.push(`${part.id}: ${part.scrollWidth - part.clientWidth}px scroll sideways`);
   for (const one of document.querySelectorAll('.actions .button, .languages .button, .tool')) {
     if (!seen(one)) continue;
@@ -50,7 +51,7 @@ _MEASURE = """([least, exempt]) => {
     const beyond = box.right > innerWidth + 1 || box.left < -1;
     if (beyond || one.scrollWidth > one.clientWidth + 1) faults.push(`${one.id} is cut off`);
   }
-  if (least) {
+  if (least && document.getElementById('kiosk')) {
     const words = document.createTreeWalker(document.getElementById('kiosk'), NodeFilter.SHOW_TEXT);
     while (words.nextNode()) {
       const holder = words.currentNode.parentElement;
@@ -70,12 +71,24 @@ _EXEMPT = {
 }
 
 
+#: Pages beside the checkout: (name, path, how far the count of box session 7 is).
+BESIDE = (
+    ("health", "/health?lang={language}", ""),
+    ("verify", "/verify?lang={language}", ""),
+    ("count_list", "/count", "to_receive"),
+    ("count_receive", "/count?session=7", "to_receive"),
+    ("count_count", "/count?session=7", "to_count"),
+    ("count_close", "/count?session=7", "to_close"),
+)
+
+
 class Matrix:
     """Owns the served screen and one page on it."""
 
-    def __init__(self, page: Page, desk: FakeDesk, address: str) -> None:
+    def __init__(self, page: Page, desk: FakeDesk, core: FakeCounting, address: str) -> None:
         self.page = page
         self.desk = desk
+        self.core = core
         self.address = address
         self.axe = Axe()
         self.faults: list[str] = []
@@ -100,6 +113,21 @@ class Matrix:
         shot = self.desk.show(picture, language=language, languages=LANGUAGES)
         suffix = "" if mode == "plain" else f":{mode}"
         self.page.wait_for_selector(f'[data-id="b00t:{shot.version}{suffix}"]', timeout=10_000)
+        return self._found(f"{name} {language}", mode, size)
+
+    def beside(self, language: str, mode: str, size: str) -> list[str]:
+        """Visit the pages beside the checkout, and come back."""
+        found = []
+        self.desk.show(PICTURES["reviewing"], language=language, languages=LANGUAGES)
+        for name, path, state in BESIDE:
+            self.core.state = state
+            self.page.goto(self.address + path.format(language=language))
+            found += self._found(f"{name} {language}", mode, size)
+        self.page.goto(self.address)
+        return found
+
+    def _found(self, name: str, mode: str, size: str) -> list[str]:
+        """Ask axe, measure, and collect what the page's scripts complained about."""
         self.page.evaluate("document.fonts.ready")
         options: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
         if mode == "contrast":
@@ -113,20 +141,22 @@ class Matrix:
         told += self.page.evaluate(_MEASURE, [least, _EXEMPT[size]])
         told += self.faults
         self.faults.clear()
-        return [f"{name} {language} {mode} {size}: {fault}" for fault in told]
+        return [f"{name} {mode} {size}: {fault}" for fault in told]
 
 
 @contextmanager
 def matrix() -> Iterator[Matrix]:
     """Serve the screen, open a page on it, and end both."""
-    desk = FakeDesk()
-    server = ScreenServer(build(desk, Catalogue.load([ROOT / "config" / "texts"]), token=TOKEN))
+    desk, core = FakeDesk(), FakeCounting()
+    desk.board.publish_health(HEALTH)
+    app = build(desk, Catalogue.load([ROOT / "config" / "texts"]), token=TOKEN, ask=core.ask)
+    server = ScreenServer(app)
     host, port = server.start()
     try:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = browser.new_context(reduced_motion="reduce").new_page()
-            yield Matrix(page, desk, f"http://{host}:{port}")
+            yield Matrix(page, desk, core, f"http://{host}:{port}")
             browser.close()
     finally:
         server.stop()
@@ -152,6 +182,12 @@ def main() -> int:
                     for name in asked.only.split(","):
                         told = running.check(name, ALL_PICTURES[name], language, mode, size)
                         pages += 1
+                        found += told
+                        for fault in told:
+                            print(fault)
+                    if asked.only == ",".join(ALL_PICTURES):
+                        told = running.beside(language, mode, size)
+                        pages += len(BESIDE)
                         found += told
                         for fault in told:
                             print(fault)

@@ -30,6 +30,7 @@ def _epoch(books: Books, fact: facts.Fact, body: facts.EpochStarted) -> None:
     books.last_receipt = 0
     books.of_kind = {}
     books.slips = {}
+    books.period.slips = {}  # numbers begin anew: a span over two epochs would run backwards
     books.running = False
 
 

@@ -9,13 +9,13 @@ acceptor's notes, in their order, are the truth that the journal is held against
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bench.thirty_days_lines import Died, Lines
 from kiosk.app import Setup, slip_printer
 from kiosk.checkout import intents
 from kiosk.checkout.counter import CityCounter
@@ -37,9 +37,7 @@ from kiosk.journal.keys import SigningKey
 from kiosk.journal.store import Journal
 from kiosk.model import facts
 from kiosk.model.device_events import Scanned
-from kiosk.plugins.devices import DriverTools, Opened, PortRequest, Reply, Sent, Write
-from kiosk.protocols.escpos.device import EscposPrinter
-from kiosk.protocols.id003.device import Id003Device
+from kiosk.plugins.devices import DriverTools, Opened
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -60,10 +58,6 @@ def people() -> People:
     return People(Person(person, ROLES[person], hash_of(pin)) for person, pin in PINS.items())
 
 
-class Died(BaseException):
-    """The run of the core ended here, in the middle of whatever it did."""
-
-
 class _Screen:
     """What a verb of the counting room needs of the core."""
 
@@ -74,33 +68,26 @@ class _Screen:
         """Nobody looks."""
 
 
-class Kiosk:
+class Kiosk(Lines):
     """Devices, clocks and the present run of the core, None while it is dead."""
 
     def __init__(self, setup: Setup, room: Path, replica: Path, begins: dt.datetime) -> None:
         self.setup, self.room, self.replica = setup, room, replica
         self.zone = ZoneInfo(setup.city.zone)
         self._epoch_ns = int(begins.timestamp()) * S
-        #: Nanoseconds since the campaign began; all clocks derive from it.
-        self.now = 0
-        self.acceptor, self.printer = Id003Device(), EscposPrinter()
+        super().__init__()
         self.realm = "live"
         self.settings = setup.config.checkout
         #: Digest of the configuration that facts are made under.
         self.configuration = "settings-1"
-        self.kernel: Kernel | None = None
         #: Set by the core where it asks to be started on another realm's journal.
         self.wanted_realm = ""
-        #: The present run dies before the n-th effect, or with the n-th byte of the acceptor's line; 0 for never.
-        self.dies_in_effects = self.dies_in_bytes = 0
+        #: The present run dies before the n-th effect; 0 for never.
+        self.dies_in_effects = 0
         self.runs = self.kills = self.cuts = 0
-        self._boot, self._boot_at = 0, 0
+        self._boot = 0
         self._checkpoint = 0
         self._sessions = 0
-        self._seats: dict[str, DriverSeat] = {}
-        self._orders: deque[tuple[str, Any]] = deque()
-        self._news: deque[DeviceNews] = deque()
-        self._opened = False
 
     # --- time ---------------------------------------------------------------------------------------------
 
@@ -113,10 +100,6 @@ class Kiosk:
     def local(self) -> dt.datetime:
         """Local time in the city."""
         return dt.datetime.fromtimestamp(self.wall_ns / S, self.zone)
-
-    @property
-    def _mono(self) -> int:
-        return self.now - self._boot_at
 
     @property
     def state(self) -> State | None:
@@ -163,6 +146,7 @@ class Kiosk:
                 slips=slip_printer(self.setup), source=source, digests=digests,
                 languages=self.setup.config.kiosk.languages, fresh_session=self._fresh, entropy=lambda: bytes(32),
                 effect_taken=self._effect, restart=self._asked_to_restart, people=people(),
+                realms=tuple(realm for realm in KEYS if realm != self.realm),
             )
         )  # fmt: skip
         self.kernel, self._checkpoint = kernel, kernel.books.seq
@@ -258,73 +242,6 @@ class Kiosk:
             kernel.parts.journal.tidy()
             save(kernel.parts.journal, kernel.books)
             self._checkpoint = kernel.books.seq
-
-    # --- what the core's surroundings do -------------------------------------------------------------------
-
-    def _told(self, device: str) -> Callable[[Any], None]:
-        return lambda event: self._news.append(DeviceNews(device, event, self._mono, 1))
-
-    def post(self, device: str, command: Any, generation: int | None = None) -> bool:
-        """Carry an order out at once, down to the wire: a line thread may be that quick, and a kill come after it."""
-        self._orders.append((device, command))
-        if self._opened:
-            self._carry_orders_out()
-            self._put_out()
-        return True
-
-    def _carry_orders_out(self) -> None:
-        while self._orders:
-            device, command = self._orders.popleft()
-            if device in self._seats:
-                self._seats[device].command(command, self._mono)
-
-    def _pump(self) -> None:
-        """Let news reach the kernel and orders the drivers until nothing moves."""
-        assert self.kernel is not None
-        while True:
-            while self._news:
-                self.kernel.handle_news(self._news.popleft())
-            self._carry_orders_out()
-            if not self._put_out():
-                return
-
-    def _put_out(self) -> bool:
-        moved = False
-        for name, seat in self._seats.items():
-            if seat.dead:
-                raise RuntimeError(f"driver {name} died: {seat.dead}")
-            for item in seat.take_outbound():
-                moved = True
-                if isinstance(item, Write):
-                    self._write(name, item.data)
-                    seat.port(Sent(len(item.data)), self._mono)
-                elif isinstance(item, PortRequest):
-                    seat.port(Reply(item.id, False), self._mono)
-        return moved
-
-    def _write(self, device: str, data: bytes) -> None:
-        role = self.acceptor if device == "notes" else self.printer
-        cut = self._cut_of(device, data)
-        role.received(data[:cut], self.now)
-        if cut < len(data) or (device == "notes" and self.dies_in_bytes < 0):
-            raise Died
-
-    def _receive(self, device: str, data: bytes) -> None:
-        cut = self._cut_of(device, data)
-        self._seats[device].received(data[:cut], self._mono)
-        self._pump()
-        if device == "notes" and self.dies_in_bytes < 0:
-            raise Died
-
-    def _cut_of(self, device: str, data: bytes) -> int:
-        """Return how many of the bytes pass; the fuse is below zero once it has burnt down within them."""
-        if device != "notes" or self.dies_in_bytes <= 0:
-            return len(data)
-        passed = min(len(data), self.dies_in_bytes)
-        self.dies_in_bytes -= passed
-        if not self.dies_in_bytes:
-            self.dies_in_bytes = -1
-        return passed
 
     # --- moving on ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     0: (("06:50", "tests"),),
     1: (("13:07", "exchange"),),
     2: (("18:00", "close_day"),),
-    3: (("06:48", "training"),),
+    3: (("06:48", "training"), ("06:55", "stray_note")),
     4: (("23:57", "exchange", "", 300),),
     5: (("02:31", "exchange", "signed in"), ("23:59:40", "at_midnight")),
     6: (("15:20", "removal"),),
@@ -32,7 +32,7 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     14: (("06:10", "exchange", "taken out"),),
     15: (("19:30", "exchange", "given up"),),
     16: (("04:44", "exchange", "put in"), ("23:59:30", "at_midnight")),
-    17: (("14:14", "theft"),),
+    17: (("06:56", "stray_note"), ("14:14", "theft")),
     18: (("21:00", "exchange", "without power"),),
     19: (("00:20", "exchange", "at the confirmation"),),
     20: (("01:58", "at_midnight"), ("03:01", "at_midnight"), ("16:00", "exchange", "given up outside")),
@@ -43,7 +43,8 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     29: (("12:34", "exchange"), ("21:00", "close_day")),
 }  # fmt: skip
 SHORT_CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
-    0: (("06:50", "tests"), ("12:00", "exchange", "taken out"), ("17:00", "removal"), ("23:59:40", "at_midnight")),
+    0: (("06:50", "tests"), ("06:55", "stray_note"), ("12:00", "exchange", "taken out"), ("17:00", "removal"),
+        ("23:59:40", "at_midnight")),
     1: (("10:00", "exchange", "at the confirmation"), ("13:00", "training"), ("20:00", "close_day")),
 }  # fmt: skip
 

@@ -19,6 +19,8 @@ from kiosk.errors import ConfigError
 LEAST_CONTRAST = 4.5
 #: Lines that a city may put at the head of its slips, and their length in characters.
 HEADER_LINES, HEADER_LENGTH = 6, 64
+#: Years from 2026 on whose clock changes are held against a cut-off.
+YEARS_LOOKED_AT = 5
 #: Slip layouts that this software can set.
 LAYOUTS = (1,)
 
@@ -44,6 +46,23 @@ def _luminance(colour: str) -> float:
     parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def comes_twice(cut_off: dt.time, zone: ZoneInfo) -> bool:
+    """Tell whether a business date would begin, end and begin again: clocks go back from after to before the cut-off.
+
+    >>> comes_twice(dt.time(3, 30), ZoneInfo("Europe/Helsinki")), comes_twice(dt.time(3), ZoneInfo("Europe/Helsinki"))
+    (True, False)
+    """
+    second = dt.timedelta(seconds=1)
+    for day in range(YEARS_LOOKED_AT * 366):
+        at = dt.datetime.combine(dt.date(2026, 1, 1) + dt.timedelta(days=day), cut_off, zone)
+        if all(each.utcoffset() != each.replace(fold=1).utcoffset() for each in (at, at - second)):
+            start = at - second
+            # Where clocks go forward both folds differ too, but the hour does not come at all.
+            if (start.utcoffset() or second) > (start.replace(fold=1).utcoffset() or second):
+                return True
+    return False
 
 
 class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,7 +169,7 @@ class CityFile(City, frozen=True, forbid_unknown_fields=True, kw_only=True):
     version: str
     #: Time zone, e.g. America/Chicago: business dates and due dates follow it.
     zone: str
-    #: Local time at which a business date ends; 00:00 is the calendar day.
+    #: Local time at which a business date ends, before noon that of the day before; 00:00 is the calendar day.
     cut_off: dt.time = dt.time(0)
     #: A PNG file beside city.toml, at most 256 KiB and 1024 pixels a side; "" for none.
     logo: str = ""
@@ -173,6 +192,10 @@ class CityFile(City, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if 1 <= self.cut_off.hour <= 2:
             # Clocks go back within these hours: a business date would begin, end and begin again.
             raise ConfigError(f"cut_off {self.cut_off} lies where clocks change", hint="use 00:00, or 03:00 and later")
+        if comes_twice(self.cut_off, ZoneInfo(self.zone)):
+            raise ConfigError(
+                f"cut_off {self.cut_off} lies where clocks change in {self.zone}", hint="use 00:00, or an hour by day"
+            )
         if self.logo and not _LOGO.fullmatch(self.logo):
             raise ConfigError(f"logo {self.logo[:60]!r} is not a PNG file of the pack", hint="e.g. logo.png")
 

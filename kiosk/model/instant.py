@@ -39,8 +39,10 @@ class Instant(msgspec.Struct, frozen=True, array_like=True):
 def business_date(local: dt.datetime, cut_off: dt.time) -> dt.date:
     """Return the business date of a local time: a day runs from cut-off to cut-off.
 
-    With a cut-off of 17:00, 16:59 belongs to today and 17:00 to tomorrow; a cut-off of 00:00 is the calendar day.
+    With a cut-off of 17:00, 16:59 belongs to today and 17:00 to tomorrow; with one of 03:00, 02:59 belongs to yesterday
+    and 03:00 to today: noon always has the date of its calendar day.  A cut-off of 00:00 is the calendar day.
     """
-    if cut_off == dt.time(0) or local.timetz().replace(tzinfo=None) < cut_off:
-        return local.date()
-    return local.date() + dt.timedelta(days=1)
+    ended = local.timetz().replace(tzinfo=None) >= cut_off
+    if cut_off < dt.time(12):
+        return local.date() if ended else local.date() - dt.timedelta(days=1)
+    return local.date() + dt.timedelta(days=1) if ended else local.date()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shutil
 import struct
 import zlib
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from kiosk import app
 from kiosk.app.logo import LARGEST, read_logo
 from kiosk.app.pack import changed_parts, load_pack
-from kiosk.core.city import LEAST_CONTRAST, Colours, contrast
+from kiosk.core.city import LEAST_CONTRAST, CityFile, Colours, comes_twice, contrast
 from kiosk.errors import ConfigError, KioskError
 from kiosk.model import facts
 from kiosk.workbench.directory import ZONE
@@ -217,3 +219,20 @@ def test_a_running_kiosk_shows_its_city_and_names_the_pack_in_every_fact_and_wha
         (changed,) = kiosk.bodies(facts.ConfigurationChanged)
         assert changed.changed == ("city.toml", "kiosk.toml")
         assert kiosk.facts()[-1].fact.stamp.digests.pack == "example-city 2026.2"
+
+
+@pytest.mark.parametrize(
+    ("zone", "cut_off", "twice"),
+    [
+        ("Europe/Helsinki", "03:30", True), ("Europe/Helsinki", "03:00", False), ("America/Chicago", "03:30", False),
+        ("Europe/Berlin", "03:00", False), ("Africa/Cairo", "23:30", True), ("Africa/Cairo", "00:00", False),
+    ],
+)  # fmt: skip
+def test_no_business_date_may_begin_twice_in_the_night_in_which_clocks_go_back(
+    zone: str, cut_off: str, twice: bool
+) -> None:
+    at = dt.time.fromisoformat(cut_off)
+    assert comes_twice(at, ZoneInfo(zone)) is twice
+    if twice:
+        with pytest.raises(ConfigError, match="where clocks change"):
+            CityFile(id="x", version="1", name="X", support_phone="1", zone=zone, cut_off=at)

@@ -34,7 +34,19 @@ def test_any_text_is_a_number_or_none(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("at", "cut_off", "want"),
-    [("16:59", "17:00", 9), ("17:00", "17:00", 10), ("23:59", "00:00", 9), ("00:00", "00:00", 9)],
+    [
+        ("16:59", "17:00", 9),
+        ("17:00", "17:00", 10),
+        ("23:59", "00:00", 9),
+        ("00:00", "00:00", 9),
+        ("02:59", "03:00", 8),
+        ("03:00", "03:00", 9),
+        ("12:00", "03:00", 9),
+        ("12:00", "17:00", 9),
+        ("23:59", "03:00", 9),
+        ("11:59", "12:00", 9),
+        ("12:00", "12:00", 10),
+    ],  # fmt: skip
 )
 def test_a_business_date_ends_at_the_cut_off(at: str, cut_off: str, want: int) -> None:
     local = dt.datetime.combine(dt.date(2026, 3, 9), dt.time.fromisoformat(at))

@@ -137,6 +137,8 @@ class Books(msgspec.Struct, kw_only=True):
         at, body = fact.stamp.at, fact.body
         if isinstance(body, facts.ClockTrusted):
             self.clock_doubt_ns = 0
+            for page in self.pin_failures.values():  # a lock lasts its minutes, wherever the clock was put
+                page.last_wall_ns += body.off_ms * 1_000_000
         elif isinstance(body, facts.ClockJumped):
             again = body.detail == facts.AGAINST_LAST_FACT
             gone = at.mono_ns - self.last_mono_ns if at.boot_id == self.last_boot else 0

@@ -273,3 +273,20 @@ def test_a_copy_that_was_dropped_can_be_asked_for_again_and_makes_no_printed_sli
     rig.restart()
     assert rig.bodies(facts.PrintEnded)[-1].outcome == "unknown"
     assert rig.kernel.books.slips_open() == []
+
+
+@pytest.mark.parametrize("leap_s", [400 * 86_400, -3 * 3600])
+def test_a_lock_lasts_its_minutes_wherever_the_clock_is_put(rig: Rig, leap_s: int) -> None:
+    for _ in range(5):
+        rig.sign_in("p02", "0001")
+        rig.tap(intents.Cancel())
+    rig.time.offset += leap_s * NS
+    rig.wait(2)
+    rig.kernel.believe_clock("admin:1000")
+    rig.wait(13 * 60)
+    rig.sign_in("p02")
+    assert (rig.state, shown(rig)) == ("signing_in", ["operator.locked"])
+    rig.tap(intents.Cancel())
+    rig.wait(2 * 60)
+    rig.sign_in("p02")
+    assert rig.state == "attended"

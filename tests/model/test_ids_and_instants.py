@@ -46,7 +46,7 @@ def test_any_text_is_a_number_or_none(line: str) -> None:
         ("23:59", "03:00", 9),
         ("11:59", "12:00", 9),
         ("12:00", "12:00", 10),
-    ],  # fmt: skip
+    ],
 )
 def test_a_business_date_ends_at_the_cut_off(at: str, cut_off: str, want: int) -> None:
     local = dt.datetime.combine(dt.date(2026, 3, 9), dt.time.fromisoformat(at))

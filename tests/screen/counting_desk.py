@@ -37,8 +37,9 @@ class FakeCounting:
             return {"ok": False, "error": "the id or the PIN is wrong", "hint": "five wrong PINs lock a person"}
         if arguments["session"] != 7:
             return {"ok": False, "error": "not this one", "hint": ""}
-        answer: dict[str, Any] = {"count.receive": self._receive, "count.attempt": self._attempt,
-                                  "count.close": self._close, "count.reveal": self._revealed}[verb](arguments)  # fmt: skip
+        verbs = {"count.receive": self._receive, "count.attempt": self._attempt}
+        verbs |= {"count.close": self._close, "count.reveal": self._revealed}
+        answer: dict[str, Any] = verbs[verb](arguments)
         return answer
 
     def _receive(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import signal
 import socket
 import struct
 from collections import deque
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -24,24 +26,32 @@ from kiosk.core.books import Books
 from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.drawing import draw_line, draw_qr
-from kiosk.core.inbox import IntentPosted
+from kiosk.core.inbox import ControlPosted, IntentPosted
 from kiosk.core.kernel import Kernel
 from kiosk.core.parts import KernelParts
+from kiosk.core.people import People, Person, hash_of
 from kiosk.core.reference import ReferenceData
 from kiosk.core.replay import replay
 from kiosk.core.runner import DriverSeat
 from kiosk.core.supervisor import DeviceNews
 from kiosk.core.supervisor_setup import prepare
+from kiosk.core.verbs import answer
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.store import Journal
 from kiosk.model import facts
 from kiosk.model.device_events import Scanned
+from kiosk.model.instant import NS
 from kiosk.plugins.devices import DriverTools, Opened, PortRequest, Reply, Sent, Write
 
 #: Wall clock of virtual second 0: a fixed Tuesday, so that every campaign prices the same.
 EPOCH_NS = 1_795_500_000 * 1_000_000_000
 DIGESTS = facts.Digests("campaign", "campaign", "campaign")
 BALLAST = 64 * 1024
+#: PIN and roles of each person.
+PINS = {
+    "p01": ("2580", ("operate", "collect", "close")), "p02": ("4711", ("operate", "collect")),
+    "p03": ("8642", ("count",)),
+}  # fmt: skip
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -51,10 +61,25 @@ class Plan(msgspec.Struct, frozen=True):
     byte: int = 0
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """What a scenario wants of its core."""
+
+    #: Seconds that the wall clock is ahead of the campaign's own.
+    shift_s: int = 0
+    #: Die after commits, too: what the control socket asks for has no effects.
+    dies_after_commits: bool = False
+
+
+@cache
+def people() -> People:
+    """Return the people of the campaign: two who exchange boxes and close days, one who counts."""
+    return People(Person(name, roles, hash_of(pin)) for name, (pin, roles) in PINS.items())
+
+
 class Word(msgspec.Struct, frozen=True):
     """One message between campaign and process."""
 
-    #: ``bytes``, ``tick``, ``intent``, ``scan``, ``fill``, ``stop``; back: ``out``, ``idle``.
+    #: ``bytes``, ``tick``, ``intent``, ``scan``, ``fill``, ``verb``, ``stop``; back: ``out``, ``idle``.
     kind: str
     now: int = 0
     device: str = ""
@@ -98,8 +123,11 @@ def _exactly(line: socket.socket, size: int) -> bytes | None:
 class CoreUnderTest:
     """Kernel, seats and journal of one life; `serve` runs it until it is told to stop or dies."""
 
-    def __init__(self, line: socket.socket, setup: Setup, state: Path, replica: Path, plan: Plan, now: int) -> None:
+    def __init__(
+        self, line: socket.socket, setup: Setup, state: Path, replica: Path, plan: Plan, now: int, setting: Setting
+    ) -> None:
         self._line = line
+        self._answer: dict[str, Any] = {}
         self._plan = plan
         self._effects = 0
         self._bytes = 0
@@ -110,7 +138,7 @@ class CoreUnderTest:
         self._opened = False
         clock = Clock(
             setup.city.zone, setup.city.cut_off,
-            wall=lambda: EPOCH_NS + self._now, mono=lambda: self._now, boot="virtual",
+            wall=lambda: EPOCH_NS + setting.shift_s * NS + self._now, mono=lambda: self._now, boot="virtual",
         )  # fmt: skip
         key = SigningKey.from_seed(b"k" * 32)
         path = state / "journal.db"
@@ -142,9 +170,10 @@ class CoreUnderTest:
                     tuple((d.config.name, d.spec.device_class, d.spec.name) for d in prepared)
                 ),
                 slips=slip_printer(setup),
-                source=ReferenceData(replica, wall=lambda: EPOCH_NS + self._now),
+                source=ReferenceData(replica, wall=lambda: EPOCH_NS + setting.shift_s * NS + self._now),
                 digests=DIGESTS, languages=setup.config.kiosk.languages, fresh_session=self._fresh,
-                entropy=lambda: bytes(32), effect_taken=self._effect,
+                entropy=lambda: bytes(32), effect_taken=self._effect, people=people(),
+                committed=self._effect if setting.dies_after_commits else lambda fact: None,
             )
         )  # fmt: skip
 
@@ -220,6 +249,9 @@ class CoreUnderTest:
             self.kernel.handle_news(DeviceNews("scanner", Scanned(word.body, "]C0"), self._now, 1))
         elif word.kind == "fill":
             self._fill(bool(word.body))
+        elif word.kind == "verb":
+            core: Any = SimpleNamespace(running_kernel=self.kernel, publish=lambda force=False: None)
+            self._answer = answer(core, ControlPosted(word.body["verb"], word.body["arguments"], 0, lambda told: None))
 
     def _fill(self, full: bool) -> None:
         """Let the database take no further page (SQLite's own "disk full"), or lift that limit."""
@@ -286,5 +318,8 @@ class CoreUnderTest:
             "remaining": model.remaining_minor, "credited": model.credited_minor, "flight": model.flight is not None,
             "jobs": [job.state for job in model.jobs], "due": min((each for each in wanted if each), default=0),
             "effects": self._effects, "bytes": self._bytes, "trouble": str(self.kernel.trouble or ""),
+            "stage": model.exchange.stage if model.exchange is not None else "", "answer": self._answer,
+            "exchange": self.kernel.books.exchange is not None, "box_session": self.kernel.books.box_session,
+            "last_z": self.kernel.books.last_z,
         }  # fmt: skip
         send(self._line, Word("idle", self._now, body=body))

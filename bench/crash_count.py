@@ -24,14 +24,15 @@ class Count(msgspec.Struct):
 def count_journal(path: Path, box_minor: int, *, may_dispute: bool = False) -> Count:
     """Read a journal anew and compare it with the sum of the notes in the box.
 
-    Held against it: cents in the box = credited + suspended + disputed; no note booked twice; slips numbered
-    without a gap; tender settled = tender credited = applied + overpaid; and whatever `verify` finds.
+    Held against it: cents in the box = credited + suspended + disputed; no note booked twice; slips numbered without a
+    gap; tender settled = tender credited, and with what was held before = applied + overpaid + held; and whatever
+    `verify` finds.
     """
     count = Count()
     say = count.differences.append
     numbers: list[int] = []
     notes: list[str] = []
-    settled = spread = 0
+    settled = used = spread = 0
     disputes: dict[tuple[int, int], int] = {}
     with Reader(path) as reader:
         for finding in verify(reader):
@@ -54,7 +55,8 @@ def count_journal(path: Path, box_minor: int, *, may_dispute: bool = False) -> C
                 case facts.ReceiptIssued():
                     numbers.append(body.number)
                 case facts.Settled():
-                    settled += body.tender_minor + sum(part.minor for part in body.used)
+                    settled += body.tender_minor
+                    used += sum(part.minor for part in body.used)
                     spread += body.overpayment_minor + sum(part.minor for part in body.allocations)
                     spread += sum(part.minor for part in body.held)
     count.disputed, count.receipts = sum(disputes.values()), len(numbers)
@@ -68,6 +70,6 @@ def count_journal(path: Path, box_minor: int, *, may_dispute: bool = False) -> C
         say("a note was booked twice")
     if numbers != list(range(1, len(numbers) + 1)):
         say(f"slip numbers are not contiguous: {numbers}")
-    if settled != count.credited or spread != settled:
-        say(f"credited {count.credited}, settled {settled}, applied and overpaid {spread}")
+    if settled != count.credited or spread != settled + used:
+        say(f"credited {count.credited}, settled {settled}, used {used}, applied, overpaid and held {spread}")
     return count

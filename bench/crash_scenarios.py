@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from bench.crash_core import EPOCH_NS, Word
+from bench.crash_core import EPOCH_NS, Setting, Word, people
 from bench.crash_world import Event, S, Scenario, World
 from bench.replica_data import number
 from kiosk import app
@@ -15,9 +15,14 @@ from kiosk.model.invoice import Invoice
 from kiosk.protocols.id003.codes import DeviceStatus, HostCommand
 from kiosk.sync.replica import to_row
 from kiosk.sync.replica_store import Batch, open_store, writer_lock
+from kiosk.tariff.check_digits import luhn
 
 #: An example citation of $25.00 (third offence, not yet late) and an example water bill of $83.17.
 CITATION, SECOND_CITATION, BILL = number(0), number(1), "0212345678"
+#: An example tax bill of $60.00, which takes no part payment.
+TAX = "20260000417" + luhn("20260000417")
+#: Midnight comes this many seconds into the run: in the middle of the payment.
+MIDNIGHT_S = 12
 
 CONFIG = """
 # A city that exists only in this campaign.
@@ -66,8 +71,17 @@ def make_city(room: Path) -> tuple[app.Setup, Path]:
     bill = Invoice(
         service="water_bill", number=BILL, currency="USD", amount_minor=8317, issued=today, due=today + dt.timedelta(20)
     )
+    tax = Invoice(
+        service="property_tax",
+        number=TAX,
+        currency="USD",
+        amount_minor=6000,
+        issued=today,
+        due=today + dt.timedelta(30),
+    )
+    people()  # hashing their PINs takes longer than a run
     with writer_lock(replica), closing(open_store(replica)) as store:
-        for service, invoices in (("parking_citation", citations), ("water_bill", [bill])):
+        for service, invoices in (("parking_citation", citations), ("water_bill", [bill]), ("property_tax", [tax])):
             batch = Batch(store, service)
             for line, invoice in enumerate(invoices, 1):
                 batch.add(to_row(invoice), line)
@@ -189,6 +203,29 @@ SCENARIOS: tuple[Scenario, ...] = (
             Event("full", lambda w: w.tell(Word("fill", w.now, body=True)), _shows(DeviceStatus.ESCROW)),
             Event("room", lambda w: w.tell(Word("fill", w.now, body=False)), after="full", delay_ms=20_000),
         ),
+    ),
+    Scenario(
+        name="exchange", labels=_ONE, wallet=(2000, 500), duty="exchange", custody="exchange",
+    ),
+    Scenario(
+        name="exchange-given-up", labels=_ONE, wallet=(2000, 500), duty="abandon", custody="abandon",
+    ),
+    Scenario(
+        name="box-gone-before-the-first-note", labels=_ONE, wallet=(2000, 500), custody="removal",
+        events=(
+            Event("removed", lambda w: w.acceptor.remove_cashbox(), _screen("consenting", "accepting")),
+            Event("back", lambda w: w.acceptor.insert_cashbox(), after="removed", delay_ms=15_000),
+        ),
+    ),
+    Scenario(name="close-the-day", labels=_ONE, wallet=(2000, 500), duty="close", custody="close"),
+    Scenario(
+        name="midnight", labels=_ONE, wallet=(1000, 500, 500, 500), custody="cut_off",
+        setting=Setting(shift_s=86_400 - MIDNIGHT_S),
+    ),
+    Scenario(name="held-and-resumed", labels=(TAX,), wallet=(2000,), again=(2000, 2000), custody="held"),
+    Scenario(
+        name="counted", labels=_ONE, wallet=(2000, 500), duty="count", custody="count",
+        setting=Setting(dies_after_commits=True),
     ),
     Scenario(
         name="mute-while-stacking", labels=_ONE, wallet=(2000, 500), may_dispute=True,

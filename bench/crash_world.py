@@ -19,8 +19,9 @@ from typing import Any
 
 import msgspec
 
-from bench.crash_core import CoreUnderTest, Plan, Word, receive, send
+from bench.crash_core import CoreUnderTest, Plan, Setting, Word, receive, send
 from bench.crash_count import count_journal
+from bench.crash_staff import Staff, custody_differences
 from kiosk.app import Setup
 from kiosk.checkout import intents
 from kiosk.protocols.escpos.device import EscposPrinter
@@ -62,6 +63,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     #: A dispute is a right outcome here, because the wire really cannot tell.
     may_dispute: bool = False
+    #: A second visit with the same labels and this wallet, once the first is over.
+    again: tuple[int, ...] = ()
+    #: What people who work here do once the citizen has left: ``exchange``, ``abandon``, ``close`` or ``count``.
+    duty: str = ""
+    setting: Setting = Setting()
+    #: What the journal must tell besides: the name of a check of `crash_staff`.
+    custody: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -108,6 +116,8 @@ class World:
         self._tried_insert = 0
         self._finished = False
         self._faults: list[str] = []
+        self._again = list(scenario.again)
+        self.staff = Staff(self)
 
     # --- the process --------------------------------------------------------------------------------------
 
@@ -119,7 +129,10 @@ class World:
             ours.close()
             code = 1
             try:
-                CoreUnderTest(theirs, self.setup, self.state, self.replica, plan, self.now).serve()
+                core = CoreUnderTest(
+                    theirs, self.setup, self.state, self.replica, plan, self.now, self.scenario.setting
+                )
+                core.serve()
                 code = 0
             except BaseException:  # noqa: BLE001  a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -263,6 +276,8 @@ class World:
             return
         self._next_act = self.now + 300 * MS
         screen = self.view["screen"]
+        if self.citizen_left and self.staff.act(screen):
+            return
         if screen == self.scenario.cancel_at and not self._finished:
             if screen != "accepting" or self.view["credited"] or not self.wallet or self._tried_insert:
                 self._finished = True
@@ -279,10 +294,19 @@ class World:
         if len(self.acceptor.returned) > before:
             self._next_act = self.now + 500 * MS
 
+    @property
+    def citizen_left(self) -> bool:
+        """Nobody in front comes back: every visit is over, or the kiosk takes nobody any more."""
+        shut = self.view["screen"] == "out_of_service" and bool(self._scanned)
+        return not self._again and (self._left or shut)
+
     def _at_idle(self) -> None:
         if self._left or self._scanned:
-            self._left = True
-            return
+            self._left = not self._again
+            if self._left:
+                return
+            self.wallet, self._again = [*self.wallet, *self._again], []
+            self._scanned, self._finished = 0, False
         self._scan()
 
     def _scan(self) -> None:
@@ -345,7 +369,7 @@ class World:
         quiet = self.acceptor.inside is None or not self.acceptor.powered
         jobs = [state for state in self.view["jobs"] if state in ("queued", "held", "printing")]
         screen = self.view["screen"]
-        over = self._left or (screen == "out_of_service" and bool(self._scanned))
+        over = self.citizen_left and not self.staff.busy
         return quiet and not jobs and over and screen in ("idle", "out_of_service") and not self.view["trouble"]
 
     # --- the comparison -----------------------------------------------------------------------------------
@@ -358,6 +382,7 @@ class World:
         back = sum(self.acceptor.returned) + (self.acceptor.inside or 0)
         if fed != box + back:
             found.append(f"the simulator lost money: fed {fed}, box {box}, back {back}")
+        found += custody_differences(self)
         return Outcome(
             self.scenario.name, plan, self.kills, box, count.credited, count.suspended, count.disputed,
             count.receipts, self.most_effects, self.most_bytes, tuple(found),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from bench.crash import campaign
@@ -13,6 +15,7 @@ from bench.crash_scenarios import BY_NAME, SCENARIOS, make_city
 from bench.crash_world import play
 from kiosk.app import Setup
 from kiosk.checkout import money_rules
+from kiosk.checkout.closing import closing
 from kiosk.model.commands import Confirm
 
 
@@ -98,3 +101,26 @@ def test_a_whole_process_killed_in_real_time_loses_nothing() -> None:
     run = RealRun(5)
     assert run.play() == []
     assert run.kills == 1
+
+
+def test_the_campaign_sees_a_box_session_that_ends_without_its_closing(
+    city: tuple[Setup, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control of custody: a Z that skips a number, and one that forgets what it took."""
+    whole = closing
+
+    def skipping(day: Any, cause: str, closes_through: Any) -> Any:
+        return msgspec.structs.replace(whole(day, cause, closes_through), number=day.last_z + 2)
+
+    monkeypatch.setattr("kiosk.checkout.exchange_rules.closing", skipping)
+    told = play(*_with(city, "exchange", tmp_path), 1, ())  # type: ignore[arg-type]
+    assert any("Z numbers are not contiguous" in each for each in told.differences)
+
+
+@pytest.mark.parametrize("effect", range(30, 60, 6))
+def test_an_exchange_that_is_cut_off_anywhere_is_ended_by_a_person_once(
+    effect: int, city: tuple[Setup, Path], tmp_path: Path
+) -> None:
+    told = play(*_with(city, "exchange", tmp_path), effect, (Plan(effect=effect), Plan(effect=9)))  # type: ignore[arg-type]
+    assert told.differences == ()
+    assert told.kills >= 1

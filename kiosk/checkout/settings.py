@@ -55,6 +55,10 @@ class CheckoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without_paper: str = "refuse"
     #: After so many refused notes in a row the screen points to a person.
     refused_notes_help: int = 3
+    #: Plates that may be looked up within `plate_minutes` without a payment; then that choice is closed for a while.
+    plate_searches: int = 10
+    #: See `plate_searches`, minutes.
+    plate_minutes: int = 10
     #: Days within which money owed to a citizen can be claimed; each slip names the last one.
     claim_days: int = 365
 
@@ -65,6 +69,10 @@ class CheckoutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("checkout.cart_limit is 1 to 20")
         if not 1 <= self.claim_days <= 36_500:
             raise ValueError("checkout.claim_days is 1 to 36500")
+        if not 1 <= self.plate_searches <= 1000:
+            raise ValueError("checkout.plate_searches is 1 to 1000")
+        if not 1 <= self.plate_minutes <= 1440:
+            raise ValueError("checkout.plate_minutes is 1 to 1440")
         if self.periods.question < 20:
             raise ValueError("checkout.periods.question is at least 20 (WCAG 2.2.1)")
         for name in self.periods.__struct_fields__:

@@ -157,6 +157,11 @@ def _look_up_plate(
     return _problem(told or _not_found(source, tuple(counter.library.services))), "; ".join(faults[:3])
 
 
+def too_many_plates() -> LookedUp:
+    """Say that plates are closed for a while; a number that is on a paper can be typed as ever."""
+    return _problem(text("notice.plate_closed", counter=DEFAULT_COUNTER))
+
+
 def _not_found(source: InvoiceSource, services: tuple[str, ...]) -> Text:
     """Say that there is nothing, how old the data are that say so, and where a person can be asked."""
     ages = [(age, service) for service in services if (age := source.age_s(service)) is not None]

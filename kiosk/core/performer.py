@@ -26,6 +26,7 @@ from kiosk.checkout.events import PinChecked
 from kiosk.core import lookups
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
+from kiosk.core.platelimit import PlateLimit
 from kiosk.errors import DriverError, ReceiptError
 from kiosk.journal.receipt_seal import seal
 from kiosk.model import facts
@@ -59,6 +60,7 @@ class Performer:
         self._slip = slip
         self._close_shutter = close_shutter
         self._fault = fault
+        self._plates = PlateLimit(parts.settings)
 
     def perform(self, effect: AnyEffect, generation: int) -> None:
         """Carry out one effect.
@@ -91,6 +93,10 @@ class Performer:
     def _look_up(self, effect: LookUp) -> None:
         self._look_at_data()
         parts = self._parts
+        if effect.plate and not self._plates.allows(parts.clock.now_ns(), parts.books.payments):
+            self._counts["lookup.plates_refused"] += 1
+            self._now(lookups.too_many_plates())
+            return
         found, fault = lookups.look_up(effect, parts.counter, parts.source, parts.books, parts.clock.today())
         if fault:
             self._fault(fault)

@@ -131,13 +131,13 @@ def notes_for(due_minor: int) -> str:
     return "\n".join([*acts, "insert USD 20"])
 
 
-def receipt(camera: Photographer) -> None:
+def receipt(camera: Photographer, name: str = "receipt") -> None:
     """Draw the paper of that payment."""
-    if camera.only and "receipt" not in camera.only:
+    if camera.only and name not in camera.only:
         return
     with camera.demonstration.hardware.printer.hands() as printer:
         paper = printer.receipts[-1]
-    path = camera.out / "receipt.png"
+    path = camera.out / f"{name}.png"
     render_png(paper, path)
     picture = Image.open(path).convert("1")
     picture.save(path, "PNG", optimize=True)
@@ -151,6 +151,18 @@ def spanish(camera: Photographer) -> None:
     camera.play("touch pay\ntouch accept\nwait screen accepting")
     camera.shoot("paying-es")
     camera.play("touch cancel\nwait screen idle within 60 s")
+
+
+def arabic(camera: Photographer) -> None:
+    """From right to left, on the screen and on paper."""
+    camera.play(PAYING.format(language="ar", label="260004246"))
+    camera.shoot("review-ar")
+    camera.play("touch pay\nwait screen consenting\ntouch accept\nwait screen accepting\ninsert USD 20\nwait 3 s")
+    camera.play("wait screen accepting")
+    camera.shoot("paying-ar")
+    camera.play("touch cancel\nwait screen stopping\ntouch finish\nwait screen thanking within 60 s")
+    receipt(camera, "receipt-ar")
+    camera.play("wait screen idle within 60 s")
 
 
 def troubles(camera: Photographer) -> None:
@@ -170,7 +182,7 @@ def origin(address: str) -> str:
     return "/".join(address.split("/")[:3])
 
 
-SCENES: tuple[Callable[[Photographer], Any], ...] = (screens, receipt, spanish, troubles)
+SCENES: tuple[Callable[[Photographer], Any], ...] = (screens, receipt, spanish, arabic, troubles)
 
 
 @contextmanager

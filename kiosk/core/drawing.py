@@ -13,6 +13,7 @@ letter.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from importlib import resources
@@ -29,6 +30,9 @@ CELL_DOTS = 12
 LINE_DOTS = 30
 #: Font size in dots at size 1: its letters advance 0.602 of it, which is 12 dots.
 FONT_DOTS = 20
+#: Zero width space and no-break space: boundary neutrals, which never come in a text that was tidied.
+_MARKS = "\u200b\ufeff"
+_TURNED = re.compile("\ufeff\u200b(.)")
 _FONT = "DejaVuSansMono.ttf"
 
 
@@ -73,9 +77,14 @@ def visual_order(text: str) -> str:
     if not any(unicodedata.bidirectional(letter) in ("R", "AL", "AN", "FSI", "LRI", "RLI") for letter in text):
         return text
     from bidi import get_display
+    from bidi.mirror import MIRRORED
 
-    seen = get_display(_reshaper().reshape(text))
-    return "".join(letter for letter in str(seen) if unicodedata.category(letter) != "Cf")
+    # python-bidi turns no brackets (rule L4).  Two invisible marks behind each one take its level: where they come out
+    # the other way round, before it, it stands in a right-to-left run.
+    joined = _reshaper().reshape(text)
+    marked = "".join(one + _MARKS if unicodedata.mirrored(one) else one for one in joined)
+    seen = _TURNED.sub(lambda found: str(MIRRORED.get(found[1], found[1])), str(get_display(marked)))
+    return "".join(letter for letter in seen if unicodedata.category(letter) != "Cf")
 
 
 @lru_cache(maxsize=1)

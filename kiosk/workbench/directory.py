@@ -204,7 +204,7 @@ _TEMPLATE = """\
 id = {kiosk}
 realm = "demo"
 currency = {currency}
-languages = ["en", "es"]
+languages = ["en", "es", "ar"]
 
 [paths]
 state = {state}

@@ -76,6 +76,13 @@ def test_an_isolated_amount_keeps_its_sign_in_front() -> None:
     assert visual_order("خصم \u2068-US$20.00\u2069").startswith("-US$20.00 ")
 
 
+def test_brackets_enclose_what_they_enclosed_before() -> None:
+    assert visual_order("\u0627(1)") == "(1)\ufe8d"
+    assert visual_order("\u0627 (\u20681\u2069) \u0627") == "\ufe8d (1) \ufe8d"
+    assert visual_order("abc (x) \u0627") == "abc (x) \ufe8d"
+    assert visual_order("\u0627 \u2068K (a)\u2069") == "K (a) \ufe8d"
+
+
 def test_every_arabic_letter_of_the_font_is_seen_and_joins_its_neighbour() -> None:
     missing = columns_of("\ufffe")[0]
     text = "أبتثجحخدذرزسشصضطظعغفقكلمنهويءآإةىؤئ"

@@ -270,3 +270,5 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     slips_open: tuple[int, ...] = ()
     #: Number of the next copy of a slip; None where there is no such slip at hand.
     next_copy: Callable[[int], int | None] = lambda number: None
+    #: Tells whether a slip is a citizen's: those tell sums of money.
+    of_citizen: Callable[[int], bool] = lambda number: False

@@ -1,7 +1,7 @@
-"""How many plates may be looked up in a row: whoever tries plates for their own sake finds the choice closed for a while.
+"""How many plates may be looked up in a row: whoever tries one after the other finds the choice closed for a while.
 
-What a plate finds is told to a stranger (domain sheet §11), so nobody may ask for one plate after the other.  Counted is
-each search since the last payment; one that is refused counts no more, so that the choice opens again by itself.  The
+What a plate finds is told to a stranger (domain sheet §11), so nobody may ask for many.  Counted is each search since
+the last payment; one that is refused counts no more, so that the choice opens again by itself.  The
 count is forgotten with a restart, which nobody in front of a kiosk can bring about; no plate is kept.
 """
 

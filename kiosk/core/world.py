@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kiosk.checkout.model import Context, Dispute, Flight, OpenExchange
-from kiosk.core.books import Books
+from kiosk.core.books import CITIZEN_SLIPS, Books
 from kiosk.core.day import day_of
 from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
@@ -47,6 +47,7 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
         alarms=books.alarms,
         slips_open=tuple(books.slips_open()),
         next_copy=partial(next_copy, books),
+        of_citizen=lambda number: number in books.slips and books.slips[number].slip in CITIZEN_SLIPS,
     )  # fmt: skip
 
 

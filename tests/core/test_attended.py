@@ -11,6 +11,7 @@ import pytest
 from kiosk.checkout import intents
 from kiosk.core import view
 from kiosk.core.inbox import IntentPosted
+from kiosk.core.people import People, Person, hash_of
 from kiosk.model import commands as c
 from kiosk.model import device_events as d
 from kiosk.model import facts
@@ -290,3 +291,19 @@ def test_a_lock_lasts_its_minutes_wherever_the_clock_is_put(rig: Rig, leap_s: in
     rig.wait(2 * 60)
     rig.sign_in("p02")
     assert rig.state == "attended"
+
+
+def test_whoever_may_count_gets_no_copy_of_a_citizens_slip(rig: Rig) -> None:
+    """Receipt for receipt they would add up what the box should hold."""
+    rig.kernel.parts.people = People((Person("p09", ("operate", "count"), hash_of("9073")),))
+    rig.pay()
+    rig.feed(5000)
+    rig.tap(intents.Finish())
+    rig.printed()
+    rig.wait(20)
+    rig.sign_in("p09", "9073")
+    rig.tap(intents.ReportX())
+    for number, words in ((1, "operator.no_role"), (2, "operator.printing")):
+        rig.tap(intents.ReprintSlip(number))
+        assert shown(rig) == [words]
+    assert [command.job for command in rig.sent(c.Print)] == ["slip-1-0", "slip-2-0", "slip-2-1"]

@@ -257,10 +257,13 @@ class Kiosk(Lines):
         self._process()
 
     def skip(self, nanoseconds: int) -> None:
-        """Let much time pass in which nothing happens, hour by hour, then the devices a moment to be heard."""
+        """Let much time pass in which nothing happens, by the hour and at midnight, each with a moment to be heard."""
         until = self.now + max(0, nanoseconds)
         while self.now < until:
-            self.now = min(until, self.now + 3_600 * S)
+            local = self.local
+            midnight = dt.datetime.combine(local.date() + dt.timedelta(days=1), dt.time(0, 0, 1), self.zone)
+            left = int(midnight.timestamp()) * S - self.wall_ns
+            self.now = min(until, self.now + 3_600 * S, self.now + max(S, left))
             self._process()
             self.run(S // 2)
 

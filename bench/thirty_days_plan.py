@@ -20,18 +20,18 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     2: (("18:00", "close_day"),),
     3: (("06:48", "training"), ("06:55", "stray_note")),
     4: (("23:57", "exchange", "", 300),),
-    5: (("02:31", "exchange", "signed in"), ("23:59:40", "at_midnight")),
+    5: (("02:31", "exchange", "signed in"), ("23:59:53", "at_midnight")),
     6: (("15:20", "removal"),),
     7: (("12:00", "shutter"),),
     8: (("03:15", "exchange", "authorised"),),
     9: (("20:00", "close_day"),),
-    10: (("23:59:45", "at_midnight"), ("11:59", "exchange", "at the signature")),
+    10: (("23:59:53", "at_midnight"), ("11:59", "exchange", "at the signature")),
     11: (("22:45", "power_away"),),
     12: (("12:00", "closed_all_day"),),
     13: (("12:00", "closed_all_day"),),
     14: (("06:10", "exchange", "taken out"),),
     15: (("19:30", "exchange", "given up"),),
-    16: (("04:44", "exchange", "put in"), ("23:59:30", "at_midnight")),
+    16: (("04:44", "exchange", "put in"), ("23:59:53", "at_midnight")),
     17: (("06:56", "stray_note"), ("14:14", "theft")),
     18: (("21:00", "exchange", "without power"),),
     19: (("00:20", "exchange", "at the confirmation"),),
@@ -44,7 +44,7 @@ CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
 }  # fmt: skip
 SHORT_CALENDAR: dict[int, tuple[tuple[str | int, ...], ...]] = {
     0: (("06:50", "tests"), ("06:55", "stray_note"), ("12:00", "exchange", "taken out"), ("17:00", "removal"),
-        ("23:59:40", "at_midnight")),
+        ("23:59:53", "at_midnight")),
     1: (("10:00", "exchange", "at the confirmation"), ("13:00", "training"), ("20:00", "close_day")),
 }  # fmt: skip
 

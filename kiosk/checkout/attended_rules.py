@@ -213,6 +213,10 @@ def change_realm(model: Checkout, event: intents.ChangeRealm, ctx: Context) -> O
         return no_role(model, ctx)
     if event.realm not in ctx.realms:
         return menu(model, ctx, text("operator.no_realm")), []
+    if ctx.exchange is not None or not ctx.box_present or model.flight is not None:
+        # What becomes of box and note belongs into this journal; the other one would not know whose they are.
+        waits = "out.exchange" if ctx.exchange is not None else "operator.acceptor_not_ready"
+        return menu(model, ctx, text(waits if ctx.box_present else "exchange.no_box")), []
     act = acted(model, "realm", event.realm)
     model, effects = leave(model, ctx, "realm")
     return model, [Record((act,), "", f"operator:{act.person}"), *effects, Restart(event.realm)]

@@ -226,3 +226,37 @@ def test_no_note_is_taken_while_the_box_is_out_whatever_the_acceptor_says(rig: R
     assert (rig.state, [reason.id for reason in rig.model.out_of_service]) == ("out_of_service", ["out.acceptor"])
     rig.news("notes", d.CashboxInserted())
     assert rig.state == "idle"
+
+
+def test_the_realm_is_not_changed_while_box_or_note_is_on_its_way(rig: Rig) -> None:
+    """The other journal would be told the rest of the story and this one never."""
+    rig.kernel.parts.realms = ("training",)
+
+    def asked() -> str:
+        rig.sign_in("p01")
+        rig.tap(intents.ChangeRealm("training"))
+        told: str = rig.model.messages[0].id
+        rig.tap(intents.SignOut())
+        return told
+
+    rig.sign_in("p01")
+    rig.tap(intents.TestNote())
+    note = rig.escrow(500)
+    rig.tap(intents.Back())
+    rig.tap(intents.SignOut())
+    assert asked() == "operator.acceptor_not_ready"
+    rig.news("notes", d.NoteReturned(note, "host"))
+    rig.authorise()
+    rig.wait(301)
+    assert asked() == "out.exchange"
+    rig.news("notes", d.CashboxRemoved())
+    assert asked() == "exchange.no_box"
+    rig.news("notes", d.CashboxInserted())
+    rig.sign_in("p02")
+    rig.tap(intents.BeginExchange())
+    rig.tap(intents.ConfirmExchange())
+    rig.tap(intents.SignOut())
+    assert rig.realms == []
+    rig.sign_in("p01")
+    rig.tap(intents.ChangeRealm("training"))
+    assert rig.realms == ["training"]

@@ -185,15 +185,16 @@ class Money(Journal):
     # --- slips ---------------------------------------------------------------------------------------------
 
     def slips(self):
-        epoch, number, kinds, numbered, copies = 0, 0, Counter(), False, Counter()
+        epoch, number, kinds, numbered, copies = 0, 0, Counter(), False, {}
         settled = {(fact.epoch, fact.seq): fact for fact in self.of("settled") if fact.get("tender_minor")}
         for fact in self.of("receipt_issued", "print_started"):
             if fact.epoch != epoch:
-                epoch, number, kinds, copies = fact.epoch, 0, Counter(), Counter()
+                epoch, number, kinds, copies = fact.epoch, 0, Counter(), {}
             if fact.kind == "print_started":
-                if fact.get("copy") > copies[fact.get("number")] + 1:
-                    self.say(28, fact, f"copy {fact.get('copy')} after {copies[fact.get('number')]}")
-                copies[fact.get("number")] = max(copies[fact.get("number")], fact.get("copy"))
+                last = copies.get(fact.get("number"), -1)
+                if fact.get("copy") != last + 1 and (last, fact.get("copy")) != (-1, 1):
+                    self.say(28, fact, f"copy {fact.get('copy')} of slip {fact.get('number')} after copy {last}")
+                copies[fact.get("number")] = max(last, fact.get("copy"))
                 continue
             number, kind, own = number + 1, fact.get("slip"), fact.get("of_kind", 0)
             if fact.get("number") != number:

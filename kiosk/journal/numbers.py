@@ -1,9 +1,9 @@
-"""The numbers of each kind of slip: their own sequence without a gap, and no sum where a count must stay blind."""
+"""The numbers of each kind of slip and of its copies, without a gap; and no sum where a count must stay blind."""
 
 from __future__ import annotations
 
 from kiosk.journal.commits import Commit, Report, Told, found
-from kiosk.model.facts import EpochStarted, ReceiptIssued
+from kiosk.model.facts import EpochStarted, PrintStarted, ReceiptIssued
 
 #: Slips that people read who may have to count the box.
 BLIND = ("box_exchange", "x", "z", "test")
@@ -17,14 +17,18 @@ class NumberBook:
         self._last: dict[str, int] = {}
         #: True from the first slip on that has a number of its kind: older ones had none.
         self._numbered = False
+        #: Last copy of each slip that was started; the original is copy 0.
+        self._copies: dict[int, int] = {}
 
     def take(self, commit: Commit) -> None:
         """Take the next commit."""
         for told in commit:
             if isinstance(told.body, EpochStarted):
-                self._last = {}
+                self._last, self._copies = {}, {}
             elif isinstance(told.body, ReceiptIssued):
                 self._slip(told, told.body)
+            elif isinstance(told.body, PrintStarted):
+                self._print(told, told.body)
 
     def end(self) -> None:
         """Nothing can be missing: a gap shows at the next number."""
@@ -41,3 +45,12 @@ class NumberBook:
             detail = f"{body.slip} slip {body.of_kind} where {following} comes next"
             found(self._report, "slip_kind_gap", told, detail)
         self._last[body.slip] = body.of_kind
+
+    def _print(self, told: Told, body: PrintStarted) -> None:
+        """The original is printed once; a copy of one that was never started is the first."""
+        last = self._copies.get(body.number, -1)
+        if body.copy != last + 1 and (last, body.copy) != (-1, 1):
+            what = "original" if body.copy == 0 else f"copy {body.copy}"
+            detail = f"{what} of slip {body.number} was started after copy {last}"
+            found(self._report, "copy_differs", told, detail)
+        self._copies[body.number] = max(last, body.copy)

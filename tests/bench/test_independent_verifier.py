@@ -150,6 +150,7 @@ QUOTES = paid(8, 1, 1)[0].quotes  # type: ignore[union-attr]
         (change(story(), "exchanged", facts.BoxExchanged, seal="S-1"), 27),
         (inserted(story(), "midnight", "copy", Step((facts.PrintStarted(1, "job", 1, "printer"),))), 28),
         (inserted(story(), "midnight", "copy", Step((facts.PrintStarted(1, "job", 2, "printer"),))), 28),
+        (inserted(story(), "midnight", "twice", Step((facts.PrintStarted(1, "a", 0, "p"),) * 2)), 28),
         (change(story(), "start", bodies=(STARTED,)), 30),
         (change(story(), "third", actor="root"), 35),
     ],

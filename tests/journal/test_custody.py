@@ -248,6 +248,20 @@ def test_each_kind_of_slip_runs_without_a_gap() -> None:
     assert codes({"start": told["start"], "first": Step(paid(1, 1, 0))}) == set(), "older slips had no such number"
 
 
+def test_an_original_is_printed_once_and_its_copies_are_numbered() -> None:
+    """Domain sheet §9, invariant 28: a reprint is marked as a copy and counted."""
+
+    def printed(*copies: int) -> set[str]:
+        told = up_to(story(), "first")
+        told["printed"] = Step(tuple(facts.PrintStarted(1, "job", copy, "printer") for copy in copies))
+        return codes(told)
+
+    for sound in ((0,), (0, 1, 2), (1,), (1, 2)):
+        assert printed(*sound) == set()
+    for broken in ((0, 0), (0, 2), (2,), (0, 1, 1), (1, 0)):
+        assert printed(*broken) == {"copy_differs"}, broken
+
+
 def test_slips_for_people_who_may_count_tell_no_sum() -> None:
     """Domain sheet §9, invariant 18."""
     for name in ("x", "midnight", "exchanged"):

@@ -173,7 +173,8 @@ def custody_differences(world: World) -> list[str]:
             if causes != ["cut_off"]:
                 found.append(f"one day ended, closings by {causes}")
         case "removal":
-            if "removal" not in causes or len(boxes) != causes.count("removal"):
+            # A kill before it happens, or a core that is dead while it does, sees no removal.
+            if len(boxes) != causes.count("removal") or ("removal" not in causes and not world.kills):
                 found.append(f"{len(boxes)} boxes left, closings by {causes}")
         case "held":
             # Whoever is thrown out by a kill before the first note of the second visit may leave it held.

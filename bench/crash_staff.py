@@ -180,7 +180,7 @@ def custody_differences(world: World) -> list[str]:
             # Whoever is thrown out by a kill before the first note of the second visit may leave it held.
             if books.held and not world.kills:
                 found.append(f"money is still held: {books.held}")
-            if _sum_of(books.held) != -books.balances["USD"].get(HELD_ACCOUNT, 0):
+            if _sum_of(books.held) != -books.balances.get("USD", {}).get(HELD_ACCOUNT, 0):
                 found.append(f"held {books.held} is not what stands on its account")
         case _:
             pass

@@ -9,14 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench.independent_verifier import examine
-from kiosk.journal.files import build
+from kiosk.journal.files import build, signed_row
+from kiosk.journal.keys import SigningKey
 from kiosk.model import facts
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.texts import text
 from tests.databases import make_v1
+from tests.journal.conftest import stamp_at
 from tests.journal.examples import STARTED, credited, moved, returned, reversal
 from tests.journal.story import (
     ELEVENTH,
@@ -187,3 +190,21 @@ def test_changed_digests_need_their_fact(tmp_path: Path) -> None:
     path = tmp_path / "changed.db"
     build(path, [*rows[:30], *(row._replace(row=row.row.replace(b'"1123', b'"9123')) for row in rows[30:])])
     assert 35 in {finding["invariant"] for finding in examine(path)["findings"]}
+
+
+def test_a_clock_that_falls_without_a_word_is_named(tmp_path: Path) -> None:
+    """Invariant 29."""
+    assert 29 in invariants(change(story(), "third", after_s=-30), tmp_path / "journal.db")
+
+
+@pytest.mark.parametrize(("told", "broken"), [("", set()), ("00" * 32, {36})])
+def test_a_restored_journal_names_the_end_of_the_old_one(told: str, broken: set[int], tmp_path: Path) -> None:
+    """Invariant 36."""
+    rows = rows_of(story())
+    other = SigningKey.generate()
+    body = facts.EpochStarted(1, rows[-1].seq, told or rows[-1].hash.hex(), other.public_hex, "restore")
+    stamp = msgspec.structs.replace(stamp_at(900, date=ELEVENTH), actor="admin:0")
+    fact = facts.Fact(version=1, kiosk="K07", epoch=2, seq=1, realm="live", stamp=stamp, body=body)
+    path = tmp_path / "restored.db"
+    build(path, [*rows, signed_row(fact, rows[-1].hash, other)])
+    assert {finding["invariant"] for finding in examine(path)["findings"]} == broken

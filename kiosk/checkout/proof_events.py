@@ -177,7 +177,8 @@ def _unknown_job() -> list[Happening]:
 def _staff() -> list[Happening]:
     found = [Happening(type(each).__name__, STAFF, each) for each in _STAFF]
     found += [
-        Happening(type(each).__name__, STAFF, each, ready=False) for each in (i.TestNote(), i.AcknowledgeAlarms())
+        Happening(type(each).__name__, STAFF, each, ready=False)
+        for each in (i.TestNote(), i.AcknowledgeAlarms(), i.ReprintSlip(4))
     ]
     for purpose, person, roles, problem in (
         ("menu", "p01", ALL_ROLES, ""), ("menu", "p01", ("count",), ""), ("menu", "p03", ("audit",), ""),

@@ -23,7 +23,7 @@ from kiosk.checkout import (
 )  # fmt: skip
 from kiosk.checkout.effects import Record
 from kiosk.checkout.events import DeadlinePassed, Settle
-from kiosk.checkout.model import Checkout
+from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.proof import Proof, page
 from kiosk.checkout.proof_events import SCOPES, Scope
 from kiosk.checkout.proof_search import Search, restarted
@@ -84,6 +84,17 @@ def test_credit_and_held_money_are_met_in_all_their_forms() -> None:
 def test_states_without_a_deadline_say_why_and_all_others_have_a_period() -> None:
     for state in State:
         assert (state in WITHOUT_DEADLINE) != (state in PERIOD_OF)
+
+
+def test_everything_that_a_rule_may_be_lent_is_lent() -> None:
+    """What the kernel lends and the proof does not is not proven."""
+    plain = World(Checkout(currency="USD"))
+    lent = [
+        context(plain), context(msgspec.structs.replace(plain, box_present=False, exchange="open", witness="disputed")),
+    ]  # fmt: skip
+    defaults = dict(zip(Context.__struct_fields__[::-1], Context.__struct_defaults__[::-1], strict=False))
+    never = [name for name, value in defaults.items() if all(getattr(each, name) == value for each in lent)]
+    assert never == []
 
 
 # --- the power cut of the proof is the core's own -------------------------------------------------------------------

@@ -80,7 +80,9 @@ class SlipPrinter(msgspec.Struct, frozen=True):
         yield Feed()
         yield QrCode(sealed, 4)
         yield from self._centre(say("slip.verify", language))
-        yield from self._centre(f"{fact.epoch}/{fact.seq} {committed.hash.hex()[:16]}")
+        place = f"{fact.epoch}/{fact.seq} {committed.hash.hex()[:16]}"
+        # Figures that stand alone would be put into the order of a language that runs from right to left.
+        yield from self._centre(f"\u2066{place}\u2069" if self.catalogue.direction(language) == "rtl" else place)
         if fact.realm != "live":
             # Again at the foot: a head that was cut off must not make a receipt of it.
             yield from self._centre(say("slip.specimen", language), bold=True, size=2)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kiosk.checkout.closing import Day, closing, closing_particulars, report_particulars
 from kiosk.core.city import City, ReceiptOptions
+from kiosk.core.drawing import visual_order
 from kiosk.core.slip_layouts import BLIND, LAYOUTS, ruler
 from kiosk.core.slips import SlipPrinter
 from kiosk.errors import ReceiptError
@@ -184,6 +185,13 @@ def test_a_kind_or_version_that_is_not_known_is_refused(kind: str) -> None:
     body = ReceiptIssued(5, kind, 9, "en", (), (), "USD", 1, 1)
     with pytest.raises(ReceiptError, match="newer"):
         printer().lay_out(committed(body), "QR")
+
+
+def test_the_place_in_the_journal_reads_from_left_to_right_in_every_language() -> None:
+    for language in ("en", "ar"):
+        slip = printer().lay_out(committed(slip_of("z", language=language)), "QR")
+        (line,) = [line.text for line in slip.lines if isinstance(line, Words) and "0001020304050607" in line.text]
+        assert visual_order(line) == "1/98231 0001020304050607"
 
 
 def test_a_citys_own_lines_stand_at_the_head_and_at_the_foot() -> None:

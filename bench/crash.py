@@ -1,4 +1,7 @@
-"""`make crash`: kill the kiosk at every step of a payment, restart it against the same acceptor, count the money.
+"""`make crash`: kill the kiosk at every step, restart it against the same acceptor, count the money.
+
+The steps are those of a payment, of an exchange of the cash box, of a closing, of a count and of the resumption with
+money that was held.
 
     python -m bench.crash [--runs N] [--seed N] [--jobs N] [--scenario NAME] [--real N]
 

@@ -14,7 +14,7 @@ import msgspec
 
 from kiosk.checkout import intents
 from kiosk.checkout.attended_rules import actor, holds, leave, menu, no_role, refusal_words, refused, with_printed
-from kiosk.checkout.closing import closing, closing_particulars
+from kiosk.checkout.closing import Day, closing, closing_particulars
 from kiosk.checkout.effects import AcceptNotes, CheckPin, Raise, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, PinChecked
 from kiosk.checkout.model import Checkout, Context, Exchange
@@ -108,10 +108,13 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
         return model, []
     day = ctx.day()
     if ctx.exchange is not None:
-        body = facts.CashboxChanged(ctx.device, True, day.box_session, "exchange")
+        bodies: tuple[facts.AnyBody, ...] = (facts.CashboxChanged(ctx.device, True, day.box_session, "exchange"),)
+        if model.exchange is None:
+            # Two people signed for it, and neither is in front now.
+            bodies = (*bodies, facts.AlarmRaised("cashbox_unattended", ctx.device, day.box_session))
         if model.exchange is not None and model.exchange.stage in ("open", "inserted"):
             model = at(model, ctx, msgspec.structs.replace(model.exchange, stage="removed"))
-        return model, [Record((body,), "", "device"), Raise(AcceptorChanged())]
+        return model, [Record(bodies, "", "device"), Raise(AcceptorChanged())]
     following = day.box_session + 1
     bodies = (
         closing(day, "removal", None),
@@ -119,6 +122,19 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
         facts.AlarmRaised("cashbox_removed", ctx.device, following),
     )
     return model, [Record(bodies, "", "device"), Raise(AcceptorChanged())]
+
+
+def unwatched(day: Day, device: str) -> tuple[facts.AnyBody, ...]:
+    """Return what is told where another journal was worked on: nobody can say that the box stayed in.
+
+    Whoever may change the realm could otherwise take the box out while this journal does not look.
+    """
+    following = day.box_session + 1
+    return (
+        closing(day, "removal", None),
+        facts.CashboxChanged(device, True, following, "none"),
+        facts.AlarmRaised("cashbox_unwatched", device, following),
+    )
 
 
 def inserted(model: Checkout, event: CashboxInserted, ctx: Context) -> Outcome:

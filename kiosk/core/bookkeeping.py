@@ -195,7 +195,6 @@ def _cashbox(books: Books, fact: facts.Fact, body: facts.CashboxChanged) -> None
 
 def _authorised(books: Books, fact: facts.Fact, body: facts.ExchangeAuthorised) -> None:
     books.exchange = ExchangePage(body.device, body.old_box, body.new_box, body.seal, body.first, body.second)
-    books.box_number = books.box_number or body.old_box
 
 
 def _exchanged(books: Books, fact: facts.Fact, body: facts.BoxExchanged) -> None:
@@ -214,6 +213,7 @@ def _abandoned(books: Books, fact: facts.Fact, body: facts.ExchangeAbandoned) ->
 
 
 def _alarmed(books: Books, fact: facts.Fact, body: facts.AlarmRaised) -> None:
+    books.away = books.away and body.alarm != "cashbox_unwatched"
     books.alarms = tuple(dict.fromkeys((*books.alarms, body.alarm)))
 
 
@@ -264,6 +264,10 @@ def _refused(books: Books, fact: facts.Fact, body: facts.OperatorRefused) -> Non
         books.pin_failures[body.person] = PinFailures((before.count if before else 0) + 1, books.trusted_wall_ns)
 
 
+def _acted(books: Books, fact: facts.Fact, body: facts.OperatorActed) -> None:
+    books.away = books.away or body.act == "realm"
+
+
 def _shutter(books: Books, fact: facts.Fact, body: facts.ShutterChanged) -> None:
     books.shutter = body.by if body.closed else ""
 
@@ -299,5 +303,6 @@ APPLY: dict[type, Any] = {
     facts.ExchangeAbandoned: _abandoned, facts.AlarmRaised: _alarmed, facts.AlarmAcknowledged: _alarms_seen,
     facts.DayClosed: _day_closed, facts.BoxReceived: _received, facts.BoxCounted: _counted,
     facts.CountClosed: _count_closed, facts.OperatorSignedIn: _signed_in, facts.OperatorRefused: _refused,
+    facts.OperatorActed: _acted,
     facts.ShutterChanged: _shutter, facts.Commissioned: _commissioned, facts.SlipAcknowledged: _acknowledged,
 }  # fmt: skip

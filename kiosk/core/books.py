@@ -37,7 +37,7 @@ SLIPS_KEPT = 64
 #: Counted boxes remembered; older ones are found in the journal.
 BOXES_KEPT = 32
 
-BOOKS_VERSION = 4
+BOOKS_VERSION = 5
 #: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")
@@ -111,6 +111,8 @@ class Books(msgspec.Struct, kw_only=True):
     #: Who closed the counter to the public, "" while it is open.
     shutter: str = ""
     commissioned: bool = False
+    #: A person went over to another realm's journal: until this one is worked on again it sees nothing.
+    away: bool = False
     kiosk: str = ""
 
     # --- applying -----------------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from kiosk.model.instant import NS, Instant, business_date
 
 #: A step of chrony is below this; a dead clock chip is far above.
 JUMP_NS = 2 * NS
-#: A kiosk that slept longer than this between two facts is asked to have its clock checked: longer than a season,
-#: and less than a year, the mistake of a clock chip that was set by hand.
-LONGEST_SLEEP_NS = 180 * 86_400 * NS
+#: A kiosk that slept longer than this between two facts is asked to have its clock checked before it believes it: a
+#: start closes all dates before it, and a closed date stays closed.
+LONGEST_SLEEP_NS = 10 * 86_400 * NS
 
 #: How long after its touch a time service's mark vouches for the wall clock; it is looked at every second.
 FRESH_NS = 120 * NS

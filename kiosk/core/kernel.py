@@ -21,6 +21,7 @@ import msgspec
 
 from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, LookedUp, ServiceLost, ServiceRestored
+from kiosk.checkout.exchange_rules import unwatched
 from kiosk.checkout.intents import Intent
 from kiosk.checkout.model import Checkout, Context
 from kiosk.checkout.service_rules import troubled
@@ -30,7 +31,7 @@ from kiosk.core import recovery
 from kiosk.core.clockwatch import ClockWatch
 from kiosk.core.committer import Committer
 from kiosk.core.datawatch import DataWatch
-from kiosk.core.day import BusinessDay
+from kiosk.core.day import BusinessDay, day_of
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named
 from kiosk.core.orders import Orders
@@ -112,6 +113,9 @@ class Kernel:
         self._append(tuple(bodies), "", "kiosk")
         self._look_at_day()
         acceptors = tuple(page.name for page in self.parts.board.of_class("BillAcceptor"))
+        if books.away and acceptors:
+            day = day_of(books, self._day.date, self.model.currency)
+            self._append(unwatched(day, acceptors[0]), "", "kiosk")
         found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)
         for commit, session in found.commits:
             self._append(commit, session, "kiosk")

@@ -101,13 +101,17 @@ def prove(kernel: Kernel, person: str, pin: str, allowed: tuple[str, ...], purpo
         raise OperatorError(
             "nobody is configured here", say="counting.why.nobody", hint="add [[people]]: kiosk people pin"
         )
+    if kernel.model.flight is not None:
+        # The check keeps the kernel for a moment; a note on its way, and its acknowledgement, come first.
+        raise OperatorError("a note is on its way", say="counting.why.note", hint="try again in a few seconds")
     now_ns = kernel.parts.clock.trusted_wall_ns()
     judged = people.judge(person, pin, kernel.books.pin_failures, now_ns)
     problem = judged.problem or ("" if set(allowed) & set(judged.roles) else "role")
     if not problem:
         kernel.commit((OperatorSignedIn(judged.person, judged.roles, purpose),), f"operator:{judged.person}")
         return judged.person
-    kernel.commit((OperatorRefused(judged.person, problem, purpose),), "kiosk")
+    if problem != "locked":  # an attempt at a lock that holds says nothing new and would only fill the journal
+        kernel.commit((OperatorRefused(judged.person, problem, purpose),), "kiosk")
     if problem == "role":
         raise OperatorError(
             f"{judged.person} may not do this",

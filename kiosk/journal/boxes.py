@@ -130,7 +130,6 @@ class BoxBook:
         if body.box_session != self.session:
             self._unexplained(told, body.box_session)
         self._exchange = body
-        self._box = self._box or body.old_box
 
     def _exchanged(self, told: Told, body: BoxExchanged, commit: Commit, at: int) -> None:
         signed, self._exchange = self._exchange, None

@@ -128,7 +128,7 @@ class ExchangeAbandoned(Body, frozen=True, tag="exchange_abandoned"):
 class AlarmRaised(Body, frozen=True, tag="alarm_raised"):
     """Something happened that a person has to look into."""
 
-    #: ``cashbox_removed``, ``exchange_abandoned``.
+    #: ``cashbox_removed``, ``cashbox_unattended``, ``cashbox_unwatched``, ``exchange_abandoned``.
     alarm: str
     device: str
     box_session: int

@@ -126,6 +126,33 @@ def test_a_clock_that_leaps_ahead_closes_nothing(rig: Rig) -> None:
     assert rig.committed[-1].fact.stamp.business_date == SUNDAY
 
 
+def test_a_start_far_ahead_of_the_last_fact_closes_no_date_before_somebody_vouches_for_the_clock(rig: Rig) -> None:
+    paid(rig, 5000)
+    rig.journal.close()
+    rig.time.offset += 100 * DAY_NS
+    rig.time.boot = "with a wrong clock"
+    rig.start()
+    rig.wait(5)
+    assert closings(rig) == []
+    assert rig.kernel.parts.clock.unsure
+    rig.time.offset -= 100 * DAY_NS  # the clock is put right
+    rig.wait(5)
+    paid(rig, 1000)
+    assert rig.committed[-1].fact.stamp.late is None
+
+
+def test_a_long_absence_is_closed_when_the_clock_is_believed(rig: Rig) -> None:
+    paid(rig, 5000)
+    rig.journal.close()
+    rig.time.offset += 30 * DAY_NS
+    rig.time.boot = "after the season"
+    rig.start()
+    rig.wait(5)
+    rig.kernel.believe_clock("admin:0")
+    rig.wait(5)
+    assert [z.closes_through for z in closings(rig)] == [SUNDAY + 29 * ONE]
+
+
 def test_an_idle_day_is_closed_too(rig: Rig) -> None:
     rig.wait(2 * 24 * 3600)
     assert [(z.number, z.closes_through, z.period.taken_minor) for z in closings(rig)] == [

@@ -143,6 +143,37 @@ def test_an_exchange_given_up_after_the_box_was_out_ends_its_session_with_an_ala
     assert books.boxes[1].content == {"USD": {1000: 1}}
 
 
+def test_a_box_that_goes_after_the_two_people_left_raises_an_alarm(rig: Rig) -> None:
+    rig.authorise()
+    rig.wait(301)
+    rig.news("notes", d.CashboxRemoved())
+    assert rig.kernel.books.alarms == ("cashbox_unattended",)
+    assert rig.kernel.books.exchange is not None
+
+
+def test_a_mistyped_number_is_forgotten_with_its_exchange(rig: Rig) -> None:
+    rig.authorise(old_box="B-TYPO")
+    rig.tap(intents.AbandonExchange())
+    rig.tap(intents.SignOut())
+    rig.exchange("B-1", "B-2")
+    assert rig.bodies(facts.BoxExchanged)[0].old_box == "B-1"
+
+
+def test_a_box_that_nobody_watched_while_another_realm_was_on_has_to_be_counted(rig: Rig) -> None:
+    paid(rig, 1000)
+    rig.kernel.parts.realms = ("training",)
+    rig.sign_in("p01")
+    rig.tap(intents.ChangeRealm("training"))
+    rig.restart()
+    books = rig.kernel.books
+    assert (books.box_session, books.box, books.box_present) == (2, {}, True)
+    assert books.alarms == ("cashbox_unwatched",)
+    assert [page.session for page in books.uncounted()] == [1]
+    rig.restart()
+    assert rig.kernel.books.box_session == 2  # once
+    paid(rig, 1000)
+
+
 #: The acts of an exchange, in order.
 ACTS: tuple[Callable[[Rig], object], ...] = (
     lambda rig: rig.sign_in("p01"),

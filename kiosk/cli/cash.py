@@ -70,6 +70,8 @@ def expected(config_file: Path, person: str, pin_file: Path | None, session: int
             click.echo(f"  {'':>5}   {Money(minor, currency)} in all")
         if each["unknown_notes"]:
             click.echo(f"  {each['unknown_notes']:>5} x a note of unknown value")
+        elif not each["notes"]:
+            click.echo("  no note")
 
 
 @cash.command()

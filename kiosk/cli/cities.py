@@ -43,7 +43,8 @@ def check(directory: Path, as_json: bool) -> None:
     else:
         for finding in findings:
             click.secho(f"  {clean(finding)}", fg="yellow")
-        click.secho(f"{pack.name} is good (digest {pack.digest})", fg="yellow" if findings else "green")
+        judged = "loads, but its texts are not complete" if findings else "is good"
+        click.secho(f"{pack.name} {judged} (digest {pack.digest})", fg="yellow" if findings else "green")
         if pack.city.example:
             click.secho("  an example: it cannot be put into service", fg="yellow")
     click.get_current_context().exit(1 if findings else 0)
@@ -65,9 +66,18 @@ def show(config_file: Path, as_json: bool) -> None:
         if isinstance(value, dict):
             click.echo(f"{name}:")
             for key, part in value.items():
-                click.echo(f"  {key:<32} {clean(str(part))}")
+                click.echo(f"  {key:<32} {clean(_shown(part))}")
         else:
             click.echo(f"{name}: {clean(', '.join(value) if isinstance(value, list) else str(value))}")
+
+
+def _shown(part: object) -> str:
+    """Write a value of the city's file in one line."""
+    if isinstance(part, dict):
+        return ", ".join(f"{key} {_shown(value) or '-'}" for key, value in part.items())
+    if isinstance(part, list | tuple):
+        return ", ".join(_shown(each) for each in part)
+    return str(part)
 
 
 def _told(pack: Pack) -> dict[str, Any]:

@@ -51,10 +51,11 @@ def commission(
             _end(as_json, "nothing stands against it", good=True, checks=told)
         proved = stopped.let_in(person, pin_of(person, pin_file))
         if proved.problem:
-            why = {"role": "has not the role admin", "locked": "is locked out for now"}.get(
-                proved.problem, "or PIN wrong"
-            )
-            _end(as_json, f"not in service: {clean(person)} {why}", good=False, checks=told)
+            why = {
+                "role": f"{clean(person)} has not the role admin",
+                "locked": f"{clean(person)} is locked out for now",
+            }.get(proved.problem, f"the id {clean(person)} or the PIN is wrong")
+            _end(as_json, f"not in service: {why}", good=False, checks=told)
         stopped.put_into_service(proved, box)
     _end(as_json, f"in service, by {clean(person)}: start the kiosk", good=True, checks=told)
 

@@ -69,7 +69,8 @@ def verify(
         found = examine(
             reader, published_keys=published, witnesses=outside, check_entry=_ledger(), limits=limits_of(config_file)
         )
-    if not may_see(config_file, person, pin_file, "journal", "verify"):
+    open_ = may_see(config_file, person, pin_file, "journal", "verify")
+    if not open_:
         plain = [without_amounts(finding) for finding in found.findings]
         found = msgspec.structs.replace(found, findings=plain, balances=[])
     if as_json:
@@ -82,6 +83,8 @@ def verify(
             click.secho(clean(str(finding)), fg="red" if finding.severity == "error" else "yellow")
         for account, currency, minor in found.balances:
             click.echo(f"  {account:<28} {Money(minor, currency)}")
+        if not open_:
+            click.echo("balances were held against the entries, and are told to an auditor alone: --person ID")
         click.echo(f"{found.facts} facts, {found.receipts} slips, head {found.epoch}/{found.seq}:{found.head[:16]}")
         if found.sound:
             click.secho(f"{path} is sound", fg="green")

@@ -61,10 +61,12 @@ def list_(config_file: Path, as_json: bool) -> None:
 
 
 @people.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@config_option
 @json_option
-def check(file: Path, as_json: bool) -> None:
-    """Say what the people of FILE lack. Exit code 1 where something is missing."""
+def check(file: Path | None, config_file: Path, as_json: bool) -> None:
+    """Say what the people of FILE, else of the kiosk's configuration, lack. Exit code 1 where something is missing."""
+    file = file or config_file
     found = people_of(file)
     problems = list(_lacking(found))
     if found and file.stat().st_mode & 0o007:

@@ -80,7 +80,12 @@ def show(
             f"{number} is not a slip of this journal: it has {printed}", hint="compare the last four digits"
         )
     specimen = committed.fact.realm != "live"
-    sealed = _sealed(path, committed) and not may_see(config_file, person, pin_file, "slip", str(body.number))
+    holds_sums = bool(body.lines or body.totals)
+    sealed = (
+        holds_sums
+        and _sealed(path, committed)
+        and not may_see(config_file, person, pin_file, "slip", str(body.number))
+    )
     if as_json:
         told = {
             "id": printed,
@@ -108,6 +113,8 @@ def show(
             f"{total.minor} x {Money(int(value), body.currency)}" if value else str(Money(total.minor, body.currency))
         )
         click.echo(f"  {name:<34} {told_amount}")
+    for each in body.particulars:
+        click.echo(f"  {each.name:<34} {clean(each.value)}")
     for copy in copies:
         what = "original" if not copy["copy"] else f"copy {copy['copy']}"
         click.echo(f"  {what}: {clean(str(copy['ended']) or 'not ended')}")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kiosk.core.city import City
-from kiosk.core.slip_layouts import CLAIM_BY, Layout, claims, layout_of, meaning, ruler
+from kiosk.core.slip_layouts import BLIND, CLAIM_BY, Layout, claims, layout_of, meaning, ruler
 from kiosk.errors import ReceiptError
 from kiosk.journal.receipt_seal import receipt_id
 from kiosk.model.facts import Committed, ReceiptIssued, ReceiptLine
@@ -125,7 +125,8 @@ class SlipPrinter(msgspec.Struct, frozen=True):
         until = next((each.value for each in body.particulars if each.name == CLAIM_BY), "")
         if claimed and until:
             yield from self._legal("slip.claim.by", language, by_date=until)
-        yield from self._legal("slip.legal.no_bearer", language)
+        if body.slip not in BLIND:  # staff hold no claim with theirs
+            yield from self._legal("slip.legal.no_bearer", language)
         if self.city.example:
             yield from self._legal("slip.legal.example", language)
 
@@ -163,7 +164,7 @@ class SlipPrinter(msgspec.Struct, frozen=True):
             else:
                 label = self.catalogue.word(f"slip.total.{body.slip if name == 'note' else name}", language)
                 amount = Money(total.minor, body.currency)
-            bold = name in ("applied", "overpayment", "held", "pending")
+            bold = name in ("applied", "overpayment", "held", "pending") and not value
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)
 
     def _legal(self, message: str, language: str, **params: Parameter) -> Iterator[Line]:

@@ -130,9 +130,9 @@ def test_a_journal_is_put_into_service_once(run: Run, config: Path) -> None:
 @pytest.mark.parametrize(
     ("person", "pin", "reason", "told"),
     [
-        ("p01", "1357", "pin", "PIN wrong"),
+        ("p01", "1357", "pin", "the id p01 or the PIN is wrong"),
         ("p02", "4711", "role", "has not the role"),
-        ("p77", "2580", "unknown", "PIN wrong"),
+        ("p77", "2580", "unknown", "the id p77 or the PIN is wrong"),
     ],
 )
 def test_whoever_may_not_do_it_leaves_a_fact_and_changes_nothing(
@@ -273,6 +273,9 @@ def test_a_pack_is_checked_as_a_whole_and_named(run: Run, config: Path) -> None:
     shown = json.loads(run("city", "show", "--json", config=config).stdout)
     assert (shown["pack"], shown["digest"]) == (told["pack"], told["digest"])
     assert shown["city"]["colours"]["accent"] == "#0b4a8a"
+    in_words = run("city", "show", config=config).stdout
+    assert "accent #0b4a8a" in in_words
+    assert "{" not in in_words
     edit(pack / "city.toml", 'zone = "America/Chicago"', 'zone = "America/Chicgo"')
     broken = run("city", "check", pack)
     assert broken.exit_code == 1
@@ -286,6 +289,7 @@ def test_a_word_that_a_service_shows_and_nobody_wrote_is_a_finding(run: Run, con
     assert result.exit_code == 1
     found = json.loads(result.stdout)["findings"]
     assert "en: service.watr_bill is missing, and a service or policy shows it" in found
+    assert "is good" not in run("city", "check", pack).stdout
 
 
 def test_a_list_of_keys_grows_by_a_kiosk_and_never_changes_what_it_holds(run: Run, config: Path) -> None:

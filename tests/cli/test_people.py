@@ -70,6 +70,7 @@ def test_a_set_of_people_that_lacks_a_duty_is_told_what_stands_still(run: Run, f
     whole = file.read_text("utf-8").replace('"operate", "collect"', '"admin", "operate", "collect"')
     file.write_text(whole, "utf-8")
     assert run("people", "check", file).exit_code == 0
+    assert run("people", "check", config=file).exit_code == 0, "the kiosk's own configuration where no file is named"
     file.chmod(0o644)
     assert "everybody on this machine" in run("people", "check", file).stdout
     file.write_text('[kiosk]\nid = "K07"\n', "utf-8")

@@ -77,6 +77,12 @@ def slip_of(kind: str, sums: list[int] | None = None, language: str = "en") -> R
     return ReceiptIssued(519, kind, 1, language, (), (), "USD", 98229, 12, told)
 
 
+@pytest.mark.parametrize("kind", sorted(BLIND))
+def test_a_staff_slip_does_not_speak_of_claims(kind: str) -> None:
+    told = printed(printer().lay_out(committed(slip_of(kind)), "QR"))
+    assert catalogue().word("slip.legal.no_bearer", "en") not in told
+
+
 def printed(slip: Slip) -> str:
     said = [f"{line.left} {line.right}" if isinstance(line, Pair) else line.text for line in slip.lines
             if isinstance(line, Pair | Words)]  # fmt: skip

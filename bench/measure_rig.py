@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from bench.crash_core import EPOCH_NS, CoreUnderTest, Plan
+from bench.crash_core import EPOCH_NS, CoreUnderTest, Plan, Setting
 from bench.crash_scenarios import make_city
 from bench.replica_data import SERVICE, number, rows
 from kiosk.checkout import intents
@@ -56,7 +56,7 @@ class MeasuredCore(CoreUnderTest):
             batch.add_all(rows(citations))
             batch.take_over(EPOCH_NS, snapshot=True)
         self._unused = socket.socketpair()
-        super().__init__(self._unused[0], setup, room / "state", replica, Plan(), 0)
+        super().__init__(self._unused[0], setup, room / "state", replica, Plan(), 0, Setting())
         self.acceptor, self.printer = Id003Device(), EscposPrinter()
         self.kernel.parts.committed = self._committed
         self.notes: list[StackedNote] = []

@@ -22,7 +22,7 @@ from kiosk.core.replay import replay
 from kiosk.core.service import Core
 from kiosk.core.slips import SlipPrinter
 from kiosk.core.supervisor import Supervisor
-from kiosk.errors import ConfigError
+from kiosk.errors import ConfigError, JournalError
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.reader import Reader
 from kiosk.journal.realm import realms_open
@@ -116,11 +116,36 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             safe_mode=setup.config.plugins.safe_mode,
             release=supervisor.release,
             restart=core.restart_on,
+            box_watched=partial(box_watched, setup),
             realms=tuple(realm for realm in realms_open(identity.realm) if realm != setup.realm),
             people=People(setup.config.people, setup.config.operator),
         )
     )
     return kernel, supervisor
+
+
+#: Facts of another realm's journal after which the box in the kiosk is not what this journal says.
+_BOX_MOVED = (facts.CashboxChanged, facts.NoteCredited, facts.NoteSuspended, facts.NoteDisputed)
+
+
+def box_watched(setup: Setup, since_ns: int) -> bool:
+    """Tell whether the journals of other realms saw neither the box nor a note move since a wall time.
+
+    One box serves all realms.  A journal that cannot be read has seen nothing, and nobody knows.
+    """
+    for realm in facts.REALMS:
+        path = setup.state / f"journal-{realm}.db"
+        if realm == setup.realm or not path.exists():
+            continue
+        try:
+            with Reader(path) as reader:
+                for committed in reader.read():
+                    fact = committed.fact
+                    if isinstance(fact.body, _BOX_MOVED) and fact.stamp.at.wall_ns >= since_ns:
+                        return False
+        except JournalError:
+            return False
+    return True
 
 
 def remembered_parts(setup: Setup) -> dict[str, str]:

@@ -125,7 +125,7 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
 
 
 def unwatched(day: Day, device: str) -> tuple[facts.AnyBody, ...]:
-    """Return what is told where another journal was worked on: nobody can say that the box stayed in.
+    """Return what is told where the box moved, or took notes, while another realm's journal was worked on.
 
     Whoever may change the realm could otherwise take the box out while this journal does not look.
     """

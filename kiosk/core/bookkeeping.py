@@ -213,7 +213,8 @@ def _abandoned(books: Books, fact: facts.Fact, body: facts.ExchangeAbandoned) ->
 
 
 def _alarmed(books: Books, fact: facts.Fact, body: facts.AlarmRaised) -> None:
-    books.away = books.away and body.alarm != "cashbox_unwatched"
+    if body.alarm == "cashbox_unwatched":
+        books.away_ns = 0
     books.alarms = tuple(dict.fromkeys((*books.alarms, body.alarm)))
 
 
@@ -265,7 +266,8 @@ def _refused(books: Books, fact: facts.Fact, body: facts.OperatorRefused) -> Non
 
 
 def _acted(books: Books, fact: facts.Fact, body: facts.OperatorActed) -> None:
-    books.away = books.away or body.act == "realm"
+    if body.act == "realm":
+        books.away_ns = fact.stamp.at.wall_ns
 
 
 def _shutter(books: Books, fact: facts.Fact, body: facts.ShutterChanged) -> None:

@@ -111,8 +111,9 @@ class Books(msgspec.Struct, kw_only=True):
     #: Who closed the counter to the public, "" while it is open.
     shutter: str = ""
     commissioned: bool = False
-    #: A person went over to another realm's journal: until this one is worked on again it sees nothing.
-    away: bool = False
+    #: When a person went over to another realm's journal, wall nanoseconds; 0 where what happened to the box
+    #: meanwhile is known, or told as not known.
+    away_ns: int = 0
     kiosk: str = ""
 
     # --- applying -----------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class Kernel:
         self._append(tuple(bodies), "", "kiosk")
         self._look_at_day()
         acceptors = tuple(page.name for page in self.parts.board.of_class("BillAcceptor"))
-        if books.away and acceptors:
+        if books.away_ns and acceptors and not self.parts.box_watched(books.away_ns):
             day = day_of(books, self._day.date, self.model.currency)
             self._append(unwatched(day, acceptors[0]), "", "kiosk")
         found = recovery.begin(books, self.context(""), self.model.currency, acceptors, clock.instant().wall_ns)

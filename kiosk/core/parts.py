@@ -62,6 +62,8 @@ class KernelParts(msgspec.Struct, kw_only=True):
     release: Callable[[str], None] = lambda device: None
     #: Asks for an orderly end and a start on the journal of another realm.
     restart: Callable[[str], None] = lambda realm: None
+    #: Tells whether the journals of other realms saw neither the box nor a note move since a wall time.
+    box_watched: Callable[[int], bool] = lambda since_ns: True
     #: Realms that a person may change over to, the present one left out.
     realms: tuple[str, ...] = ()
     #: Who may do what; None where nobody is configured.

@@ -18,6 +18,8 @@ _KEY = re.compile(r'name="key" value="([0-9a-f]{16,64})"')
 _LOOK_S = 0.05
 #: A person looks this long for a button before giving up.
 PATIENCE_MS = 15_000
+#: The longest that a touch waits for the screen to answer it; some touches are answered by nothing.
+ANSWER_MS = 1_000
 #: What scenarios call an intent, where that is another word.
 WORDS = {"type": "enter_number", "agree": "agree_excess", "decline": "decline_excess", "accept": "accept_conditions"}
 #: The field that an intent's words go into, all of them together …
@@ -108,6 +110,7 @@ class ScreenHand:
                 if intent in shot["allowed"]:
                     problem = self._press(shot, intent, args)
                     if not problem:
+                        self._await_answer(shot)
                         return
             except SimulatorError as error:
                 problem = error.message
@@ -118,6 +121,15 @@ class ScreenHand:
                     else f"touch {name}: {problem}"
                 )
                 raise SimulatorError(told, hint=f"there is: {', '.join(self._offers())}")
+            time.sleep(_LOOK_S)
+
+    def _await_answer(self, pressed: dict[str, Any]) -> None:
+        """Look until the screen has answered, so that the next touch means what it shows then, not a stale step."""
+        end = time.monotonic_ns() + ANSWER_MS * 1_000_000
+        while time.monotonic_ns() < end:
+            shot = self.look()
+            if (shot["session"], shot["step"]) != (pressed["session"], pressed["step"]):
+                return
             time.sleep(_LOOK_S)
 
     def _press(self, shot: dict[str, Any], intent: str, args: tuple[str, ...]) -> str:

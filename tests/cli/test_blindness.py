@@ -233,7 +233,23 @@ def test_an_operator_who_does_not_count_sees_one_slip(house: House) -> None:
     assert shown["tender_minor"] == 4000
 
 
+def test_a_slip_without_sums_is_shown_whole_to_everybody(house: House) -> None:
+    found = json.loads(house.ask("journal", "show", "--kind", "receipt_issued", "--json").stdout)["facts"]
+    numbers = {each["body"]["slip"]: str(each["body"]["number"]) for each in found}
+    shown = house.ask("receipt", "show", numbers["z"]).stdout
+    assert re.search(r"cause +exchange\n", shown)
+    assert re.search(r"head +1/\d+ [0-9a-f]{16}\n", shown)
+    assert SEALED not in shown
+    assert SEALED in house.ask("receipt", "show", numbers["receipt"]).stdout
+
+
+def test_an_auditor_reads_that_a_box_holds_no_note(house: House) -> None:
+    told = house.ask("cash", "expected", *house.person("p04")).stdout
+    assert "in the kiosk\n  no note\n" in told
+
+
 def test_an_auditor_sees_balances_when_verifying(house: House) -> None:
+    assert "told to an auditor alone: --person" in house.ask("journal", "verify").stdout
     plain = json.loads(house.ask("journal", "verify", "--json").stdout)
     assert (plain["sound"], plain["balances"]) == (True, []), plain["findings"]
     audited = json.loads(house.ask("journal", "verify", "--json", *house.person("p04")).stdout)

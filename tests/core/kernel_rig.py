@@ -176,6 +176,7 @@ class Rig:
         self.committed: list[facts.Committed] = []
         self.released: list[str] = []
         self.realms: list[str] = []
+        self.box_watched = True
         stamp = facts.Stamp(self.time.clock().instant(), dt.date(2026, 11, 22), "kiosk", "", 1, DIGESTS)
         Journal.create(self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192).close()
         self.start()
@@ -196,7 +197,7 @@ class Rig:
                 board=DeviceBoard((("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))), slips=slips,
                 source=self.invoices, digests=digests, languages=("en", "es"), fresh_session=self.fresh,
                 entropy=lambda: bytes(32), committed=self.committed.append, people=people(),
-                release=self.released.append, restart=self.realms.append,
+                release=self.released.append, restart=self.realms.append, box_watched=lambda since: self.box_watched,
             )
         )  # fmt: skip
         self.kernel.start()

@@ -39,7 +39,7 @@ def put(old: str, new: str) -> Callable[[str], str]:
 WRONG: dict[str, tuple[Callable[[str], str], str, str]] = {
     "unknown key": (put('realm = "demo"', 'relm = "demo"'), "relm", "did you mean `realm`"),
     "unknown section": (put(r"\[checkout.periods\]", "[chekout.periods]"), "chekout", "did you mean `checkout`"),
-    "text for a list": (put(r'languages = \["en", "es"\]', 'languages = "en"'), "kiosk.languages: Expected", ""),
+    "text for a list": (put(r'languages = \[.*\]', 'languages = "en"'), "kiosk.languages: Expected", ""),
     "text for a number": (put(r"port = \d+", 'port = "eighty"'), "screen.port: Expected `int`, got `str`", ""),
     "truth for a number": (put(r"port = \d+", "port = true"), "screen.port: Expected `int`, got `bool`", ""),
     "fraction": (put("accepting = 12", "accepting = 12.5"), "checkout.periods.accepting", ""),

@@ -65,7 +65,7 @@ def write(path: Path, key: SigningKey, room: Path, count: int, *, kiosk: str, re
 def _moved(text: str, citizen: int, notes: int, facts: int) -> AnyBody:
     """Return a body of the pattern as the one of the n-th citizen."""
     told = msgspec.json.decode(text.replace(number(0), number(citizen)))
-    for name, by in (("number", citizen), ("about_seq", facts)):
+    for name, by in (("number", citizen), ("of_kind", citizen), ("about_seq", facts)):
         if isinstance(told.get(name), int):
             told[name] += by
     if "job" in told:

@@ -82,9 +82,7 @@ def show(
     specimen = committed.fact.realm != "live"
     holds_sums = bool(body.lines or body.totals)
     sealed = (
-        holds_sums
-        and _sealed(path, committed)
-        and not may_see(config_file, person, pin_file, "slip", str(body.number))
+        holds_sums and _sealed(path, committed) and not may_see(config_file, person, pin_file, "slip", str(body.number))
     )
     if as_json:
         told = {

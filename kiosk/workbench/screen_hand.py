@@ -127,7 +127,10 @@ class ScreenHand:
         """Look until the screen has answered, so that the next touch means what it shows then, not a stale step."""
         end = time.monotonic_ns() + ANSWER_MS * 1_000_000
         while time.monotonic_ns() < end:
-            shot = self.look()
+            try:
+                shot = self.look()
+            except SimulatorError:
+                return  # the touch ended the kiosk, or its power is gone: whoever looks next says so
             if (shot["session"], shot["step"]) != (pressed["session"], pressed["step"]):
                 return
             time.sleep(_LOOK_S)

@@ -189,7 +189,7 @@ def test_a_box_that_was_taken_out_and_put_back_is_an_alarm_and_has_to_be_counted
 
 def test_a_clock_turned_back_over_the_cut_off_reopens_no_date_and_is_named(rig: Rig) -> None:
     paid(rig, 5000)
-    rig.wait(TO_MIDNIGHT_S)
+    rig.sleep(TO_MIDNIGHT_S)
     rig.time.offset -= 3 * 3600 * NS
     rig.wait(2)
     rig.kernel.believe_clock("admin:0")
@@ -313,7 +313,7 @@ def test_a_reprint_says_copy_and_is_counted_by_the_closing(rig: Rig) -> None:
 
 def test_a_payment_dated_back_into_a_closed_date_is_named_even_where_every_hash_fits(rig: Rig) -> None:
     paid(rig, 5000)
-    rig.wait(TO_MIDNIGHT_S)
+    rig.sleep(TO_MIDNIGHT_S)
     paid(rig, 1000)
     rig.journal.close()
 

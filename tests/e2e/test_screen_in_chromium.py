@@ -89,21 +89,6 @@ def stage(browser: object, catalogue: Catalogue) -> Iterator[Stage]:
     assert standing.server.stop()
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_axe_finds_no_violation_on_any_screen(stage: Stage, language: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-    page = stage.page()
-    found = []
-    for name in PICTURES:
-        stage.show(page, name, language=language)
-        assert page.evaluate("document.documentElement.lang") == language
-        for violation in axe.run(page, options=options).response["violations"]:
-            found += [(name, violation["id"], node["target"], node["html"][:120]) for node in violation["nodes"]]
-    assert found == []
-    assert stage.errors == []
-
-
 @pytest.mark.parametrize("path", ["/health", "/verify?lang=es"])
 def test_axe_finds_no_violation_on_the_pages_beside(stage: Stage, path: str) -> None:
     from tests.screen.pictures import HEALTH

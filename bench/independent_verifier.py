@@ -26,6 +26,7 @@ as a whole.  Of 14 and 15 a kiosk must have nothing: it voids, waives and refund
 """
 
 import json
+import sqlite3
 import sys
 from collections import Counter
 from pathlib import Path
@@ -100,6 +101,9 @@ def examine(path):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python independent_verifier.py journal.db")
-    told = examine(sys.argv[1])
+    try:
+        told = examine(sys.argv[1])
+    except sqlite3.Error as error:
+        sys.exit(f"{sys.argv[1]}: {error}: is it a journal, journal-REALM.db or a backup of one, and may you read it?")
     print(json.dumps(told))
     sys.exit(1 if told["findings"] else 0)

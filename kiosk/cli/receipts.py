@@ -166,6 +166,7 @@ def verify(text: str, keys: Path, as_json: bool) -> None:
     import msgspec
 
     from kiosk.journal.receipt_seal import LONGEST, check, load_keys
+    from kiosk.model.money import MINOR_DIGITS, plain
 
     line = sys.stdin.read(LONGEST + 1).strip() if text == "-" else text
     verdict = check(line, load_keys(keys))
@@ -176,17 +177,13 @@ def verify(text: str, keys: Path, as_json: bool) -> None:
         click.secho(VERDICTS[verdict.reason], fg=colour)
     held = verdict.receipt
     if held is not None and not as_json:
-        for name in (
-            "receipt_id",
-            "kind",
-            "issued",
-            "realm",
-            "currency",
-            "tender_minor",
-            "applied_minor",
-            "overpayment_minor",
-        ):
-            click.echo(f"  {name.removesuffix('_minor'):<12} {clean(str(getattr(held, name)))}")
+        for name in ("receipt_id", "kind", "issued", "realm"):
+            click.echo(f"  {name:<12} {clean(str(getattr(held, name)))}")
+        for name in ("tender_minor", "applied_minor", "overpayment_minor", "remaining_minor"):
+            minor = getattr(held, name)
+            # A forged code may name any currency; only one that is known has digits behind a point.
+            amount = plain(minor, held.currency) if held.currency in MINOR_DIGITS else f"{minor} minor units"
+            click.echo(f"  {name.removesuffix('_minor'):<12} {clean(held.currency)} {amount}")
         if verdict.specimen and verdict.reason != "specimen":
             click.secho(f"  SPECIMEN: it says itself that it is of the realm {clean(held.realm)}", fg="yellow")
     click.get_current_context().exit(0 if verdict.good else SPECIMEN if verdict.reason == "specimen" else 1)

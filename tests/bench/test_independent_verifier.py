@@ -67,6 +67,18 @@ def test_it_runs_as_a_file_with_python_alone(tmp_path: Path) -> None:
     assert "kiosk journal verify" in told["signatures"]
 
 
+def test_what_is_no_journal_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database")
+    for name in ("none.db", "text.db"):
+        done = subprocess.run(
+            [sys.executable, BENCH / "independent_verifier.py", tmp_path / name],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "is it a journal" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def invariants(told: Story, path: Path, realm: str = "live") -> set[int]:
     """Return the numbers of the invariants that a story breaks."""
     path.unlink(missing_ok=True)

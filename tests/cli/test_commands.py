@@ -134,6 +134,10 @@ def test_a_receipt_is_genuine_by_the_published_keys_only(ask: Run, run: Run, run
     specimen = run("receipt", "verify", line, "--keys", keys)  # of a demonstration: genuine, and never plainly good
     assert specimen.exit_code == 5
     assert "SPECIMEN" in specimen.stdout
+    assert "USD 20.00\n" in specimen.stdout
+    odd = run("receipt", "verify", line.replace("|USD|", "|ZZZ|"), "--keys", keys)
+    assert odd.exit_code == 1, odd.output
+    assert "FORGED" in odd.stdout
     verdict = told(run("receipt", "verify", "-", "--keys", keys, "--json", feed=line + "\n"))
     assert (verdict["good"], verdict["reason"], verdict["specimen"]) == (False, "specimen", True)
     passed_off = run("receipt", "verify", line.replace("|demo|", "|live|"), "--keys", keys)

@@ -36,7 +36,7 @@ from kiosk.screen.events import Streams
 from kiosk.screen.guard import Door, Guard
 from kiosk.screen.intents import fits, read_post
 from kiosk.screen.modes import Modes, read_mode
-from kiosk.screen.operator import StaffView
+from kiosk.screen.operator import StaffView, whole
 from kiosk.screen.pages import HealthPage, Verdict, VerifyPage
 from kiosk.screen.pictures import qr_code
 from kiosk.screen.settings import ScreenSettings
@@ -65,7 +65,7 @@ class Screen:
             lstrip_blocks=True,
         )
         self.templates.globals.update(
-            qr_code=qr_code, slip_state=slip_state, SUMS=SUMS, staff_of=StaffView, logo=bool(settings.logo)
+            qr_code=qr_code, slip_state=slip_state, SUMS=SUMS, staff_of=StaffView, whole=whole, logo=bool(settings.logo)
         )
         self.modes = Modes()
         self.streams = Streams(desk.board, self.drawn)

@@ -48,6 +48,15 @@ LONGEST_BOX = 24
 LONGEST_PLATE = 16
 
 
+def whole(number: str) -> str:
+    """Keep the number of a box on one line: a browser would break it behind its hyphen.
+
+    >>> whole("B-0043") == "B-\N{WORD JOINER}0043"
+    True
+    """
+    return number.replace("-", "-\N{WORD JOINER}")
+
+
 class DeviceGroup(msgspec.Struct, frozen=True):
     """All devices of one class: the upper level of the device tree."""
 

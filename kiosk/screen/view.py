@@ -240,6 +240,18 @@ class View:
             "printing": self.t(f"screen.receipting.state.{slip_state(shot.slips[0].state)}") if shot.slips else "",
         }
 
+    @property
+    def would_be_held(self) -> bool:
+        """Whether stopping now leaves money to a bill that is taken whole only; the cart is in its filling order."""
+        shot, passed_over = self.snapshot, False
+        left = shot.inserted.minor + (shot.held.minor if shot.held else 0)
+        for invoice in shot.cart:
+            if invoice.partial_allowed or left >= invoice.due.minor:
+                left -= min(left, invoice.due.minor)
+            else:
+                passed_over = True
+        return passed_over and left > 0
+
     def _details(self) -> list[str]:
         """What a sighted person reads on the screen and needs for a decision."""
         shot = self.snapshot
@@ -254,6 +266,8 @@ class View:
             return [*paper, *told]
         if self.over_the_due and shot.note is not None and shot.note_excess is not None:
             return [self.t("screen.note_held.excess", note=self.note(shot.note), excess=shot.note_excess)]
+        if self.screen == "stopping" and self.would_be_held:
+            return [self.t("screen.stopping.held", remaining=shot.remaining)]
         if self.screen in ("receipting", "thanking"):
             return [f"{name}: {amount}" for name, amount in self.slip_sums]
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from kiosk.core.snapshot import InvoiceView
 from kiosk.screen.view import View
 from kiosk.texts import Catalogue
 from tests.screen.pictures import PICTURES, SLIP, FakeDesk, usd
@@ -28,3 +29,26 @@ def test_the_sums_of_a_slip_tell_what_was_held_before_and_what_is_now(catalogue:
     assert dict(view.slip_sums) == {
         "Total due": "$120.00", "Held from before": "$50.00", "Inserted in notes": "$10.00", "Held for you": "$60.00",
     }  # fmt: skip
+
+
+def test_who_stops_short_of_a_bill_in_full_only_reads_that_the_money_is_held(catalogue: Catalogue) -> None:
+    (bill,) = PICTURES["reviewing"].cart[:1]
+    whole = msgspec.structs.replace(bill, due=usd(12000), partial_allowed=False)
+    part = msgspec.structs.replace(bill, due=usd(2000), partial_allowed=True)
+
+    def told(cart: tuple[InvoiceView, ...], inserted: int, held: int | None = None) -> bool:
+        view = view_of(
+            catalogue, "stopping", cart=cart, inserted=usd(inserted), remaining=usd(100),
+            held=None if held is None else usd(held),
+        )  # fmt: skip
+        spoken = "is held for it" in view.announcement
+        assert spoken is view.would_be_held
+        return spoken
+
+    assert told((whole,), 5000)
+    assert told((whole,), 0, held=5000)
+    assert told((part, whole), 2100)
+    assert not told((part, whole), 2000), "the first bill took it all"
+    assert not told((whole, part), 12500), "the second bill takes the rest"
+    assert not told((part,), 1000)
+    assert not told((whole,), 0)

@@ -157,6 +157,17 @@ def test_numbers_of_an_exchange_are_passed_on_as_typed(desk: FakeDesk, client: T
     assert desk.asked[0][0] == ExchangeNumbers(**numbers)
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_number_of_a_box_stays_on_one_line_of_a_sentence_or_button(
+    desk: FakeDesk, client: TestClient, language: str
+) -> None:
+    desk.show(OPERATOR_PICTURES["exchange_inserted"], language=language)
+    button = re.search(r'id="act-confirm_exchange".*?</button>', client.get("/").text, re.DOTALL)
+    assert button
+    assert "B-\N{WORD JOINER}0043" in button[0]
+    assert "B-0043" not in button[0]
+
+
 def test_a_group_of_devices_is_as_well_as_its_worst(desk: FakeDesk, client: TestClient) -> None:
     desk.show(OPERATOR_PICTURES["attended"])
     page = client.get("/").text

@@ -9,6 +9,7 @@ import click
 
 from kiosk.cli.options import config_option, json_option, tell_json, tell_table
 from kiosk.cli.places import people_of
+from kiosk.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,8 @@ def list_(config_file: Path, as_json: bool) -> None:
 def check(file: Path | None, config_file: Path, as_json: bool) -> None:
     """Say what the people of FILE, else of the kiosk's configuration, lack. Exit code 1 where something is missing."""
     file = file or config_file
+    if not file.is_file():
+        raise ConfigError(f"there is no {file}", hint="name the kiosk's configuration: kiosk people check FILE")
     found = people_of(file)
     problems = list(_lacking(found))
     if found and file.stat().st_mode & 0o007:

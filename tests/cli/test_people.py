@@ -71,6 +71,9 @@ def test_a_set_of_people_that_lacks_a_duty_is_told_what_stands_still(run: Run, f
     file.write_text(whole, "utf-8")
     assert run("people", "check", file).exit_code == 0
     assert run("people", "check", config=file).exit_code == 0, "the kiosk's own configuration where no file is named"
+    missing = run("people", "check", config=file.with_name("none.toml"))
+    assert missing.exit_code == 1
+    assert "there is no" in missing.output
     file.chmod(0o644)
     assert "everybody on this machine" in run("people", "check", file).stdout
     file.write_text('[kiosk]\nid = "K07"\n', "utf-8")

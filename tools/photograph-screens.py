@@ -69,7 +69,7 @@ def stacked(sheets: list[Image.Image]) -> Image.Image:
 
 def save(picture: Image.Image, path: Path) -> None:
     """Write a WebP file, with less detail until it is small enough."""
-    for quality in (80, 70, 60, 50, 40):
+    for quality in (80, 70, 60, 50, 40, 30):
         picture.save(path, "WEBP", quality=quality, method=6)
         if path.stat().st_size <= LARGEST_BYTES:
             print(f"  {path.name:<24} {path.stat().st_size // 1024:>4} kB")

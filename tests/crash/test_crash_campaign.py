@@ -26,10 +26,10 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Path]:
 
 def test_the_box_holds_what_the_journal_explains_wherever_the_core_is_killed() -> None:
     """Cents in the box = credited + suspended + disputed; slips contiguous; nothing credited twice."""
-    told = campaign(runs=90, seed=7, real=0, quiet=True)
+    told = campaign(runs=60, seed=7, real=0, quiet=True)
     assert told["differences"] == 0, told["differing"]
     assert told["disputed_where_the_wire_tells"] == 0
-    assert told["kills"] >= 60, "a campaign that kills nothing shows nothing"
+    assert told["kills"] >= 40, "a campaign that kills nothing shows nothing"
     assert told["scenarios"] >= 15
 
 

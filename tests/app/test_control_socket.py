@@ -14,7 +14,7 @@ import pytest
 
 from kiosk.core.control import CALLERS, LARGEST, call
 from kiosk.errors import ControlError
-from tests.app.live_kiosk import ProcessKiosk, process_kiosk, run_kiosk, until
+from tests.app.live_kiosk import ProcessKiosk, process_kiosk, until
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,8 @@ def test_axe_finds_no_violation_on_a_cross_section_of_screens_languages_modes_an
                 if place % len(settings) == turn:
                     language = LANGUAGES[(place // len(settings) + turn) % len(LANGUAGES)]
                     found += running.check(name, picture, language, mode, size)
-            found += running.beside(LANGUAGES[turn % len(LANGUAGES)], mode, size)
+            if turn % len(MODES) == turn // len(MODES):  # each size and each mode once
+                found += running.beside(LANGUAGES[turn % len(LANGUAGES)], mode, size)
     assert found == [], "\n".join(found)
 
 

@@ -188,7 +188,7 @@ _MEASURE = """([letters, key, gap]) => {
 }"""
 
 
-@pytest.mark.parametrize("size", ["portrait", "small"])
+@pytest.mark.parametrize("size", ["small"])
 def test_keys_targets_letters_and_the_field_in_use_hold_on_every_screen(counter: Counter, size: str) -> None:
     page = counter.page(size)
     faults = []

@@ -21,7 +21,7 @@ demo: venv ## start a whole kiosk on simulated devices; SCENARIO=tests/scenarios
 
 test: $(STAMPS)/test $(STAMPS)/check $(STAMPS)/system ## install what is missing, then check and run the whole suite
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 6 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile $(PYTEST_ARGS)
 
 check: lint ## ruff, mypy, import contracts, house rules, systemd units
 	@$(BIN)/python -m pytest -q tests/house tests/systemd

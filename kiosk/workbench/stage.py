@@ -18,6 +18,8 @@ from kiosk.workbench.screen_hand import ScreenHand, amount
 
 #: How long an expectation may take to come true.
 SETTLE_MS = 8_000
+#: How long a hand waits for a note to move before it jams the stacker.
+_MOVES_S = 2.0
 
 
 class WholeStage:
@@ -54,6 +56,11 @@ class WholeStage:
         self._notes.take_note()
 
     def jam(self, where: str) -> None:
+        # The screen says that a note is stacked before the command has reached the unit: a hand would see it move.
+        end = time.monotonic() + _MOVES_S
+        role = self.hardware.acceptor.role
+        while where == "stacker" and role.status == DeviceStatus.ESCROW and time.monotonic() < end:
+            time.sleep(0.01)
         self._notes.jam(where)
 
     def clear_jam(self, outcome: str | None) -> None:

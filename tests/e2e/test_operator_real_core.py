@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_an_exchange_by_two_people_and_the_blind_count_of_the_box_by_keyboard_al
         assert [(one.total_minor, one.final) for one in kiosk.bodies(facts.BoxCounted)] == [(2500, False), (1500, True)]
         assert kiosk.bodies(facts.CountClosed)[0].over_short_minor == 0
         for pin in (b"8642", b"4711"):
-            assert pin not in kiosk.everything_written().replace(b'"pin"', b"")
+            # As a number by itself: four digits stand inside a clock's reading now and then.
+            assert re.search(rb"(?<![0-9])" + pin + rb"(?![0-9])", kiosk.everything_written()) is None
         press_until(page, "Tab", "go-home")
         page.keyboard.press("Enter")
         page.wait_for_selector('[role="tab"]')  # the page's scripts are there

@@ -45,8 +45,19 @@ PAPER = {
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 
 
+#: Stories in which a hand must act while a motor runs, a second or less: on a busy machine it can come too late once.
+QUICK_HANDS = {"stacked-outside-session", "jam-while-stacking"}
+
+
 def play(name: str, place: Path) -> subprocess.CompletedProcess[str]:
-    """Play one scenario in processes of its own."""
+    """Play one scenario in processes of its own; where the hand came too late, once more."""
+    done = play_once(name, place)
+    if done.returncode and name in QUICK_HANDS:
+        done = play_once(name, place)
+    return done
+
+
+def play_once(name: str, place: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kiosk", "demo", "--quick", "--scenario", str(SCENARIOS / f"{name}.txt")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place), "NO_COLOR": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
@@ -54,13 +65,13 @@ def play(name: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """All scenarios of this run, three at a time: they mostly wait for motors and screens."""
+    """All scenarios of this run, two at a time: they mostly wait for motors and screens."""
     chosen = [
         item.callspec.params["name"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and "name" in getattr(getattr(item, "callspec", None), "params", {})
     ]
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(2) as pool:
         yield {
             name: pool.submit(play, name, tmp_path_factory.mktemp("t"))
             for name in dict.fromkeys(chosen)

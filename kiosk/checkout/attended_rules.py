@@ -122,7 +122,7 @@ def with_printed(
 ) -> Outcome:
     """Commit an act together with its slips, then print them."""
     record = Record((*before, *slips), "", actor(model))
-    jobs = tuple(Job(slip.number, 0, job_name(ctx, slip.number, 0), "queued") for slip in slips)
+    jobs = tuple(Job(slip.number, 0, job_name(slip.number, 0), "queued") for slip in slips)
     model = change(model, jobs=(*ended_jobs_dropped(model.jobs), *jobs))
     return model, [record, *(PrintReceipt(slip.number, 0) for slip in slips)]
 
@@ -176,7 +176,7 @@ def acknowledge_slip(model: Checkout, event: intents.AcknowledgeSlip, ctx: Conte
     """A slip that did not print was dealt with."""
     if not holds(model, "operate"):
         return no_role(model, ctx)
-    if event.number not in ctx.slips_open:
+    if event.number not in ctx.slips_open():
         return menu(model, ctx, text("operator.no_slip")), []
     return menu(model, ctx), [Record((facts.SlipAcknowledged(event.number, actor(model)),), "", actor(model))]
 

@@ -8,6 +8,7 @@ import msgspec
 
 from kiosk.model import facts
 
+#: Version of the slips' layout.
 LAYOUT = 1
 
 

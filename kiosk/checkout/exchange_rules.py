@@ -19,7 +19,7 @@ from kiosk.checkout.effects import AcceptNotes, CheckPin, Raise, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed, PinChecked
 from kiosk.checkout.model import Checkout, Context, Exchange
 from kiosk.checkout.states import State
-from kiosk.checkout.steps import Outcome, change, issued, to
+from kiosk.checkout.steps import Outcome, issued, to
 from kiosk.model import facts
 from kiosk.model.device_events import CashboxInserted, CashboxRemoved
 from kiosk.model.texts import Text, text
@@ -200,7 +200,7 @@ def abandon(model: Checkout, event: intents.AbandonExchange, ctx: Context) -> Ou
 
 def back(model: Checkout, event: intents.Back | intents.Cancel, ctx: Context) -> Outcome:
     """Leave the exchange before it is authorised; afterwards it has to be confirmed or abandoned."""
-    return (menu(model, ctx), []) if ctx.exchange is None else (change(model), [])
+    return (menu(model, ctx), []) if ctx.exchange is None else (model, [])
 
 
 def overdue(model: Checkout, event: DeadlinePassed, ctx: Context) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -71,8 +71,9 @@ class OpenExchange(msgspec.Struct, frozen=True, kw_only=True):
     seal: str
     first: str
     second: str
-    removed: bool
-    inserted: bool
+    #: The device told that a box went out, and that one came in after that.
+    removed: bool = False
+    inserted: bool = False
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,7 +268,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     exchange: OpenExchange | None = None
     alarms: tuple[str, ...] = ()
     #: Slips of citizens that are not proven to be on paper.
-    slips_open: tuple[int, ...] = ()
+    slips_open: Callable[[], Sequence[int]] = tuple
     #: Number of the next copy of a slip; None where there is no such slip at hand.
     next_copy: Callable[[int], int | None] = lambda number: None
     #: Tells whether a slip is a citizen's: those tell sums of money.

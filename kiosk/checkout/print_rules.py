@@ -135,7 +135,7 @@ def missed(model: Checkout, number: int) -> bool:
 
 def reprint(model: Checkout, event: ReprintAsked, ctx: Context) -> Outcome:
     """Queue a further copy of a slip; the fact `PrintStarted` counts it."""
-    name = job_name(ctx, event.number, event.copy)
+    name = job_name(event.number, event.copy)
     before = find(model, name)
     if before is not None and before.state not in ENDED:
         return model, []

@@ -247,7 +247,7 @@ def context(world: World, *, ready: bool = True, risen: bool = False) -> Context
         disputes={WITNESS: Dispute(1, 1, _DISPUTE)} if world.witness == "disputed" else {},
         counter=COUNTERS[risen], settings=SETTINGS, languages=("en", "es"), realms=("training",), day=lambda: DAY,
         acceptor=ACCEPTOR, box_present=world.box_present, exchange=_OPEN.get(world.exchange),
-        alarms=("cashbox_removed",) if ready else (), slips_open=(4,),
+        alarms=("cashbox_removed",) if ready else (), slips_open=lambda: (4,),
         next_copy=lambda number: 1 if number == 4 else None, of_citizen=lambda number: ready,
     )  # fmt: skip
 

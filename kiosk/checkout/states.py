@@ -34,18 +34,6 @@ class State(enum.StrEnum):
 #: Before the price is frozen: nothing is owed to anybody, everything can be dropped.
 BEFORE_MONEY = (State.ENTERING, State.LOOKING_UP, State.NOTICE, State.REVIEWING, State.CONSENTING)
 
-#: The price is frozen and a note may be in motion.
-WITH_MONEY = (
-    State.ACCEPTING,
-    State.NOTE_HELD,
-    State.STACKING,
-    State.RETURNING,
-    State.STOPPING,
-    State.TIMED_OUT,
-    State.SETTLING,
-    State.RESUMING,
-)
-
 #: Somebody who works here is in front; no citizen's session is open.
 OPERATING = (State.SIGNING_IN, State.ATTENDED, State.EXCHANGING, State.TESTING)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kiosk.checkout.closing import LAYOUT
 from kiosk.checkout.effects import AcceptNotes, AnyEffect, DropPrint, PrintReceipt, Raise, Record
 from kiosk.checkout.events import Settle
 from kiosk.checkout.model import Checkout, Context, Job
@@ -21,8 +22,6 @@ Outcome = tuple[Checkout, list[AnyEffect]]
 NS = 1_000_000_000
 #: Kinds of slips, and sums on them, that a citizen can claim.
 CLAIMED = ("credit", "pending", "disputed", "suspense", "overpayment", "held")
-#: Version of the slips' layout.
-LAYOUT = 1
 
 
 def to(model: Checkout, state: State, ctx: Context, **changes: Any) -> Checkout:
@@ -171,7 +170,7 @@ def with_slip(
 
     A slip whose owner is not in front is a fact that staff can print, not a paper in the wrong hand.
     """
-    job = Job(body.number, 0, job_name(ctx, body.number, 0), "queued")
+    job = Job(body.number, 0, job_name(body.number, 0), "queued")
     if not printed:
         unseen = facts.PrintEnded(body.number, job.job, 0, "dropped", "its owner is not in front")
         return model, [Record((*before, body, unseen), session)]
@@ -179,7 +178,7 @@ def with_slip(
     return model, [Record((*before, body), session), PrintReceipt(body.number, 0)]
 
 
-def job_name(ctx: Context, number: int, copy: int) -> str:
+def job_name(number: int, copy: int) -> str:
     """Name a print job; the same slip and copy always get the same name."""
     return f"slip-{number}-{copy}"
 

@@ -37,7 +37,6 @@ from kiosk.errors import CheckoutError
 from kiosk.model import device_events as d
 
 S = State
-STAY = "(stays)"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -60,7 +59,6 @@ def _rows(states: Iterable[State], event: type, call: Callable[..., Any], *to: S
 
 ALL = tuple(State)
 PAYING = (S.ACCEPTING, S.TIMED_OUT)
-IN_SESSION = (S.NOTE_HELD, S.STACKING, S.RETURNING, S.STOPPING, S.RESUMING, S.ACCEPTING, S.TIMED_OUT)
 SCANNING = (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)
 KEEP_ON = (S.ACCEPTING, S.STACKING, S.RETURNING, S.SETTLING)
 ENDS = (S.SETTLING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)

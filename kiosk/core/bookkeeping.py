@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from kiosk.checkout.model import OpenExchange
 from kiosk.core.pages import (
     Applied,
-    BoxPage,
     DisputePage,
-    ExchangePage,
     OpenSession,
     PeriodPage,
     PinFailures,
@@ -187,14 +188,17 @@ def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:
 def _cashbox(books: Books, fact: facts.Fact, body: facts.CashboxChanged) -> None:
     books.box_present = not body.removed
     if books.exchange is not None and body.authority == "exchange":
-        books.exchange.removed = books.exchange.removed or body.removed
-        books.exchange.inserted = not body.removed
+        was_out = books.exchange.removed or body.removed
+        books.exchange = msgspec.structs.replace(books.exchange, removed=was_out, inserted=not body.removed)
     if body.box_session != books.box_session:
         books.end_box(body.box_session, ended_by="removal")
 
 
 def _authorised(books: Books, fact: facts.Fact, body: facts.ExchangeAuthorised) -> None:
-    books.exchange = ExchangePage(body.device, body.old_box, body.new_box, body.seal, body.first, body.second)
+    books.exchange = OpenExchange(
+        device=body.device, old_box=body.old_box, new_box=body.new_box, seal=body.seal, first=body.first,
+        second=body.second,
+    )  # fmt: skip
 
 
 def _exchanged(books: Books, fact: facts.Fact, body: facts.BoxExchanged) -> None:
@@ -232,25 +236,21 @@ def _day_closed(books: Books, fact: facts.Fact, body: facts.DayClosed) -> None:
         books.first_open = None
 
 
-def _box(books: Books, session: int) -> BoxPage | None:
-    return books.boxes.get(session)
-
-
 def _received(books: Books, fact: facts.Fact, body: facts.BoxReceived) -> None:
-    page = _box(books, body.box_session)
+    page = books.boxes.get(body.box_session)
     if page is not None:
         page.received = body
 
 
 def _counted(books: Books, fact: facts.Fact, body: facts.BoxCounted) -> None:
-    page = _box(books, body.box_session)
+    page = books.boxes.get(body.box_session)
     if page is not None:
         page.attempts.append(body)
 
 
 def _count_closed(books: Books, fact: facts.Fact, body: facts.CountClosed) -> None:
     books.post(body.entry)
-    page = _box(books, body.box_session)
+    page = books.boxes.get(body.box_session)
     if page is not None:
         page.closed = body
 

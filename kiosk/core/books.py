@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
+from kiosk.checkout.model import OpenExchange
 from kiosk.core.bookkeeping import APPLY
 from kiosk.core.pages import (
     Applied,
     BoxPage,
     DisputePage,
-    ExchangePage,
     NotePage,
     OpenSession,
     PeriodPage,
@@ -96,7 +96,7 @@ class Books(msgspec.Struct, kw_only=True):
     box_closings: tuple[int, ...] = ()
     #: Boxes that left, by session.
     boxes: dict[int, BoxPage] = {}
-    exchange: ExchangePage | None = None
+    exchange: OpenExchange | None = None
     #: Alarms that nobody has acknowledged, each once.
     alarms: tuple[str, ...] = ()
     period: PeriodPage = msgspec.field(default_factory=PeriodPage)

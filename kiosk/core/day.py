@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from kiosk.checkout.closing import Day, closing, closing_slip
+from kiosk.checkout.steps import job_name
 from kiosk.core.books import Books
 from kiosk.core.clock import Clock
 from kiosk.model import facts
@@ -65,7 +66,7 @@ class BusinessDay:
                 day, z, language, number=books.last_receipt + 1, of_kind=books.of_kind.get("z", 0) + 1,
                 about_seq=books.seq + 1,
             )  # fmt: skip
-            unseen = facts.PrintEnded(slip.number, f"slip-{slip.number}-0", 0, "dropped", "nobody asked for it")
+            unseen = facts.PrintEnded(slip.number, job_name(slip.number, 0), 0, "dropped", "nobody asked for it")
             self.date = today
             append((z, slip, unseen), "", "kiosk")
         self.date = today

@@ -71,20 +71,6 @@ class Applied(msgspec.Struct, array_like=True):
     full_on: str = ""
 
 
-class ExchangePage(msgspec.Struct):
-    """An authorised exchange that has not ended."""
-
-    device: str
-    old_box: str
-    new_box: str
-    seal: str
-    first: str
-    second: str
-    #: The device told that a box went out, and that one came in after that.
-    removed: bool = False
-    inserted: bool = False
-
-
 class BoxPage(msgspec.Struct):
     """A box that left the kiosk with its session."""
 

@@ -23,6 +23,7 @@ from kiosk.checkout.effects import (
     Restart,
 )
 from kiosk.checkout.events import PinChecked
+from kiosk.checkout.steps import job_name
 from kiosk.core import lookups
 from kiosk.core.orders import Orders
 from kiosk.core.parts import KernelParts
@@ -119,7 +120,7 @@ class Performer:
             self._fault(str(error))
 
     def _print(self, number: int, copy: int) -> None:
-        job = f"slip-{number}-{copy}"
+        job = job_name(number, copy)
         try:
             committed = self._slip(number)
             slip = self._parts.slips.lay_out(committed, seal(committed, self._parts.key), copy=copy)

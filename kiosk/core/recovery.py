@@ -49,7 +49,7 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
     # Jobs of which bytes may have left: their end is unknown for ever; a person may ask for a copy.
     for number, slip in sorted(books.slips.items()):
         if slip.printing == "printing":
-            body = facts.PrintEnded(number, job_name(ctx, number, slip.copy), slip.copy, "unknown", "power cut")
+            body = facts.PrintEnded(number, job_name(number, slip.copy), slip.copy, "unknown", "power cut")
             commits.append(((body,), ""))
     again = resumed(session, model, ctx, flight) if session is not None else None
     if session is not None and again is not None and not again.settles and again.own_flight is None:
@@ -96,7 +96,7 @@ def unprinted_slips(
     for number, page in sorted(books.slips.items()):
         if page.printing != "issued":
             continue
-        name = job_name(ctx, number, 0)
+        name = job_name(number, 0)
         if abs(wall_ns - page.wall_ns) <= window_ns:
             jobs.append(Job(number, 0, name, "queued"))
             effects.append(PrintReceipt(number, 0))

@@ -13,6 +13,7 @@ from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
+from kiosk.core.world import next_copy
 from kiosk.errors import DeskError, DriverError, KioskError, ReceiptError
 from kiosk.model.facts import OperatorActed, PrintStarted
 
@@ -110,9 +111,9 @@ def _acted(core: Core, request: ControlPosted, act: str, detail: str) -> None:
 def _next_copy(core: Core, number: int) -> int:
     """Count the copies that were started so far; the original is copy 0."""
     kernel = core.running_kernel
-    page = kernel.books.slips.get(number)
-    if page is not None:
-        return max(1, page.copy + 1)
+    copy = next_copy(kernel.books, number)
+    if copy is not None:
+        return copy
     started = [
         committed.fact.body.copy
         for committed in kernel.parts.journal.read(0, kernel.books.epoch)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from functools import partial
 
-from kiosk.checkout.model import Context, Dispute, Flight, OpenExchange
+from kiosk.checkout.model import Context, Dispute, Flight
 from kiosk.core.books import CITIZEN_SLIPS, Books
 from kiosk.core.day import day_of
 from kiosk.core.naming import nameless
@@ -18,7 +18,6 @@ from kiosk.plugins.devices import OpenNote
 def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works: bool) -> Context:
     """Return the context of a step taken now, on a business date, for an event of `device` ("" for none)."""
     clock, books = parts.clock, parts.books
-    page = books.exchange
     acceptors = parts.board.of_class("BillAcceptor")
     return Context(
         now_ns=clock.now_ns(),
@@ -40,12 +39,9 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
         day=partial(day_of, books, date, parts.counter.currency),
         acceptor=acceptors[0].name if acceptors else "",
         box_present=books.box_present,
-        exchange=OpenExchange(
-            device=page.device, old_box=page.old_box, new_box=page.new_box, seal=page.seal, first=page.first,
-            second=page.second, removed=page.removed, inserted=page.inserted,
-        ) if page is not None else None,
+        exchange=books.exchange,
         alarms=books.alarms,
-        slips_open=tuple(books.slips_open()),
+        slips_open=books.slips_open,
         next_copy=partial(next_copy, books),
         of_citizen=lambda number: number in books.slips and books.slips[number].slip in CITIZEN_SLIPS,
     )  # fmt: skip

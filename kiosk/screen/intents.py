@@ -14,8 +14,6 @@ from kiosk.screen.operator import staff_fits
 
 #: Characters of a typed number (checkout intents: at most 64).
 LONGEST_NUMBER = 64
-#: What stands around the intent in a post.
-ENVELOPE = ("session", "step", "key")
 
 
 class Post(msgspec.Struct, frozen=True):

@@ -159,6 +159,12 @@ class KioskAtHand:
         with self.hardware.acceptor.hands() as unit:
             return sum(unit.cashbox)
 
+    @property
+    def can_insert(self) -> bool:
+        """Whether the mouth of the simulated acceptor takes a note."""
+        with self.hardware.acceptor.hands() as unit:
+            return unit.can_insert
+
     # --- what it says and what it wrote ---------------------------------------------------------------------
 
     def ask(self, path: str) -> tuple[int, str]:

@@ -105,8 +105,7 @@ def test_a_mute_printer_is_unknown_and_no_new_cash_is_taken_until_it_speaks() ->
         shot = kiosk.wait("out_of_service", 40)
         assert "out.printer" in said(shot)
         assert device(kiosk, "receipt")["severity"] == "unknown"
-        with kiosk.hardware.acceptor.hands() as unit:
-            assert not unit.can_insert
+        until(lambda: not kiosk.can_insert, "the mouth closes", 20)
         with kiosk.hardware.printer.hands() as printer:
             printer.mute(False)
         kiosk.wait("idle", 40)

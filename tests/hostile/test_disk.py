@@ -68,8 +68,7 @@ def test_a_disk_that_fills_up_at_rest_closes_the_counter_and_space_opens_it_agai
         shot = kiosk.wait("out_of_service", 40)
         assert set(said(shot)) & {"out.low_space", "out.journal_full"}
         assert set(kiosk.health()["reasons"]) & {"out.low_space", "out.journal_full"}
-        with kiosk.hardware.acceptor.hands() as unit:
-            assert not unit.can_insert
+        until(lambda: not kiosk.can_insert, "the mouth closes", 20)
         filler.unlink()
         kiosk.wait("idle", 40)
         kiosk.pay_fifteen()
@@ -129,8 +128,7 @@ def test_a_disk_that_turns_read_only_in_a_payment_closes_the_counter_and_the_nex
         until(lambda: kiosk.status()["trouble"], "the trouble is told")
         assert "out.journal_readonly" in kiosk.health()["reasons"]
         assert "out.journal_readonly" in kiosk.status()["out_of_service"]
-        with kiosk.hardware.acceptor.hands() as unit:
-            assert not unit.can_insert
+        until(lambda: not kiosk.can_insert, "the mouth closes", 20)
         assert [each.hash for each in kiosk.facts()] == before
         kiosk.stop()
         kiosk.start()  # the disk is writable again
@@ -207,8 +205,7 @@ def test_a_page_damaged_while_running_closes_the_counter_when_it_is_met() -> Non
         assert str(kiosk.directory.journal) in told.value.message
         until(lambda: kiosk.status()["trouble"], "the damage is told")
         assert "out.journal_damaged" in kiosk.status()["out_of_service"]
-        with kiosk.hardware.acceptor.hands() as unit:
-            assert not unit.can_insert
+        until(lambda: not kiosk.can_insert, "the mouth closes", 20)
         kiosk.stop()
         for path in kiosk.directory.state.glob("journal-demo.db-*"):
             if path.suffix in (".db-wal", ".db-shm"):

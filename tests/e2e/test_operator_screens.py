@@ -486,7 +486,7 @@ def test_a_whole_count_by_keyboard_alone(counter: Counter) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("#revealed" if final else "#kept")
     assert page.inner_text("#expected") == "$173.00"
-    page.wait_for_function("document.activeElement.id === 'revealed'")  # before anything else is asked
+    page.wait_for_selector("#revealed:focus")  # before anything else is asked
     press_until(page, "Tab", "field-reason")
     fill_in(page, "A torn note; 12, not 13", "p04", "2580", "p05", "4711")
     page.keyboard.press("Enter")

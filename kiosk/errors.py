@@ -119,3 +119,23 @@ class OperatorError(DeskError):
 
 class CountError(DeskError):
     """The count of a cash box cannot go on like this."""
+
+
+class SyncError(KioskError):
+    """Kiosk and hub cannot talk: an address, a key, an enrolment or a connection."""
+
+
+class WireError(SyncError):
+    """Bytes from the network are not a message that may arrive here; `code` is what a NACK answers."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "", transient: bool = False) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.code = code
+
+
+class HubError(KioskError):
+    """The hub cannot do what was asked."""
+
+
+class StoreError(HubError):
+    """The hub's database is missing, of another version, or does not take what it must."""

@@ -10,4 +10,6 @@ sh tools/apt-install.sh "the tests with mocked USB and event devices" umockdev g
 sh tools/apt-install.sh "the checks of the systemd units" systemd
 sh tools/apt-install.sh "the power-cut test" qemu-system-common qemu-utils e2fsprogs
 sh tools/apt-install.sh "the disk-fault test" fiu-utils
+sh tools/apt-install.sh "the tests of a hub on PostgreSQL" postgresql
+sh tools/apt-install.sh "the check of the exports" hledger
 exit 0

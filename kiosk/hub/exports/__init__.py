@@ -1,0 +1,1 @@
+"""Exports of a sealed business date, one format a file."""

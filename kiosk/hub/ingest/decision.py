@@ -1,0 +1,1 @@
+"""The decision about every message of a journal: pure, a table of cases."""

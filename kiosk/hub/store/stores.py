@@ -1,0 +1,86 @@
+"""Opens the hub's database: three SQLite files in the state directory, or one PostgreSQL database.
+
+Rules that must stay true: what a kiosk is told to be durable was committed with ``synchronous = FULL`` (SQLite) or
+``synchronous_commit = on`` (PostgreSQL's default); a short transaction of `office` begins IMMEDIATE, so that two
+processes wait for each other instead of failing half way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kiosk.errors import StoreError
+from kiosk.hub.store import tables
+
+GROUPS: Mapping[str, sa.MetaData] = {"segments": tables.segments, "office": tables.office, "books": tables.books}
+#: Milliseconds that a transaction waits for another process.
+PATIENCE_MS = 10_000
+
+
+class Stores:
+    """One engine for each group of tables.  Every process, and every thread that writes, opens its own."""
+
+    def __init__(self, segments: sa.Engine, office: sa.Engine, books: sa.Engine) -> None:
+        self.segments = segments
+        self.office = office
+        self.books = books
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether the three groups are one PostgreSQL database."""
+        return self.segments.dialect.name == "postgresql"
+
+    def engine(self, group: str) -> sa.Engine:
+        """Return the engine of a group by name."""
+        found: sa.Engine = getattr(self, group)
+        return found
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for group in GROUPS:
+            self.engine(group).dispose()
+
+
+def open_stores(state: Path, database: str = "", *, readonly_books: bool = False) -> Stores:
+    """Return the stores of a hub; nothing is made or migrated here (see `migrating`).
+
+    Raises:
+        StoreError: the state directory cannot be used.
+    """
+    if database:
+        engine = sa.create_engine(database, pool_pre_ping=True)
+        return Stores(engine, engine, engine)
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{state} cannot be made: {error.strerror}", hint="give a directory the hub owns") from error
+    return Stores(
+        _sqlite(state / "segments.db", "FULL"),
+        _sqlite(state / "office.db", "FULL"),
+        _sqlite(state / "books.db", "NORMAL", readonly=readonly_books),
+    )
+
+
+def _sqlite(path: Path, synchronous: str, *, readonly: bool = False) -> sa.Engine:
+    mode = "?mode=ro&uri=true" if readonly else "?uri=true"
+    engine = sa.create_engine(f"sqlite:///file:{path}{mode}", connect_args={"timeout": PATIENCE_MS / 1000})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        run = connection.execute
+        if not readonly:
+            run("PRAGMA journal_mode = WAL")
+            run(f"PRAGMA synchronous = {synchronous}")
+        run("PRAGMA foreign_keys = ON")
+        run("PRAGMA trusted_schema = OFF")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine

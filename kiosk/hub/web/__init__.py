@@ -1,0 +1,1 @@
+"""The operators' pages: fleet, findings, receipts, counted days."""

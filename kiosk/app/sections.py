@@ -12,6 +12,7 @@ from kiosk.errors import ConfigError
 from kiosk.model import facts
 from kiosk.model.ids import is_kiosk_id
 from kiosk.model.money import minor_digits
+from kiosk.sync.settings import SyncSettings
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +94,7 @@ class KioskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     checkout: CheckoutSettings = CheckoutSettings()
     operator: OperatorSettings = OperatorSettings()
     plugins: PluginSection = PluginSection()
+    sync: SyncSettings = SyncSettings()
     device: tuple[DeviceConfig, ...] = ()
     people: tuple[Person, ...] = ()
 

@@ -12,6 +12,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = "/etc/kiosk/kiosk.toml"
+DEFAULT_HUB_CONFIG = "/etc/kiosk/hub.toml"
 
 
 def config_option(command: F) -> F:
@@ -19,6 +20,14 @@ def config_option(command: F) -> F:
     return click.option(
         "--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), envvar="KIOSK_CONFIG",
         default=DEFAULT_CONFIG, show_default=True, show_envvar=True, help="The kiosk's configuration.",
+    )(command)  # fmt: skip
+
+
+def hub_option(command: F) -> F:
+    """Add ``--config`` of a hub; also from KIOSK_HUB_CONFIG, else the installed file."""
+    return click.option(
+        "--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), envvar="KIOSK_HUB_CONFIG",
+        default=DEFAULT_HUB_CONFIG, show_default=True, show_envvar=True, help="The hub's configuration.",
     )(command)  # fmt: skip
 
 

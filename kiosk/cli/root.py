@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "backup": ("backups", "backup", "copy the journal while the kiosk works"),
     "restore": ("backups", "restore", "make a journal from a backup; begins a new epoch"),
     "import": ("importing", "import_", "import citations or invoices from CSV"),
+    "sync": ("syncing", "sync", "the line to the city's hub"),
+    "hub": ("hub", "hub", "the city's hub itself"),
     "service": ("ordering", "service", "close or open the counter, bring a device back"),
     "clock": ("ordering", "clock", "believe the clock again"),
     "plugin": ("plugins", "plugin", "commands that plugins bring"),

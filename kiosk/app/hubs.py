@@ -1,0 +1,37 @@
+"""Reads hub.toml with everything it points to: the composition root of the hub's processes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from kiosk import config
+from kiosk.app.pack import directory_of, load_pack
+from kiosk.app.setup import software_digest
+from kiosk.hub.settings import HubConfig
+from kiosk.hub.setup import HubSetup
+
+
+def load_hub(file: Path) -> HubSetup:
+    """Read and check a hub's configuration.
+
+    Raises:
+        KioskError: the first thing that is wrong, with file, line and key.
+    """
+    settings = config.read(file, HubConfig)
+    pack = load_pack(directory_of(file, settings.hub.city_data))
+    rules = hashlib.sha256(f"{software_digest()}\0{pack.chart.digest}\0{pack.digest}".encode()).hexdigest()
+    return HubSetup(
+        file=file.resolve(),
+        config=settings,
+        chart=pack.chart,
+        library=pack.library,
+        catalogue=pack.catalogue,
+        city=pack.city.name,
+        zone=pack.city.zone,
+        cut_off=str(pack.city.cut_off),
+        pack=pack.name,
+        pack_digest=pack.digest,
+        pack_texts=pack.texts,
+        rules_digest=rules[:16],
+    )

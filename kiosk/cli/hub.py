@@ -1,0 +1,58 @@
+"""``kiosk hub``: names here, each command in a module of its own, imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+#: Command -> (module, attribute, one line), in the order of their use.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("hub_running", "init", "make keys and databases of a new hub"),
+    "run": ("hub_running", "run", "run the hub until it is told to end"),
+    "status": ("hub_running", "status", "what the hub is doing, and every kiosk at a glance"),
+    "keys": ("hub_trust", "keys", "the hub's own keys and their fingerprints"),
+    "kiosks": ("hub_trust", "kiosks", "the kiosks and their keys"),
+    "enrol": ("hub_trust", "enrol", "make a one-time code for a kiosk"),
+    "approve": ("hub_trust", "approve", "take a kiosk in, after comparing the six words"),
+    "revoke": ("hub_trust", "revoke", "shut a kiosk or a key out, at once"),
+    "rotate": ("hub_trust", "rotate", "change the hub's key or a kiosk's, both valid for a time"),
+    "command": ("hub_commands", "command", "shutter, close, resend or rotate at a kiosk"),
+    "import": ("hub_data", "import_", "take in citations or invoices from CSV"),
+    "publish": ("hub_data", "publish", "send people or the city's pack down to the kiosks"),
+    "data": ("hub_data", "data", "the data sets and how far each kiosk has them"),
+    "findings": ("hub_books", "findings", "what does not add up"),
+    "verify": ("hub_books", "verify", "recompute everything from the facts"),
+    "rebuild": ("hub_books", "rebuild", "build the books anew from the segments"),
+    "backup": ("hub_books", "backup", "copy the databases while the hub works"),
+    "restore": ("hub_books", "restore", "put a backup back; the kiosks send what it lacks"),
+    "export": ("hub_exports", "export", "export a business date, which seals it"),
+    "operators": ("hub_operators", "operators", "who may sign in to the pages"),
+    "part": ("hub_running", "part", "one of the hub's processes (the hub starts these itself)"),
+}
+
+
+class LazyHub(click.Group):
+    """The group of the hub's commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in their order of use."""
+        return [name for name in COMMANDS if name != "part"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        found: click.Command = getattr(import_module(f"kiosk.cli.{module}"), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+
+
+@click.command(cls=LazyHub)
+def hub() -> None:
+    """The city's hub: takes in the journals of all kiosks and proves every cent."""

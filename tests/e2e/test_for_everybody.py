@@ -83,16 +83,6 @@ class Stage:
         pytest.fail(f"{where} cannot be reached by key 8")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    from bench.axe_matrix import FLAGS
-
-    with playwright_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield running
-        running.close()
-
-
 @pytest.fixture
 def stage(browser: object) -> Iterator[Stage]:
     desk = FakeDesk()

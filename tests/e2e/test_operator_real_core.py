@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,20 +10,12 @@ import pytest
 from kiosk.model import facts
 from tests.app.live_kiosk import KioskAtHand, live_kiosk
 from tests.e2e.test_operator_screens import fill_in, focused, press_until
-from tests.e2e.test_real_core import FLAGS, becomes, on, tab
+from tests.e2e.test_real_core import becomes, on, tab
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 Page = playwright_api.Page
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield running
-        running.close()
 
 
 def sign_in(page: Page, person: str = "p01", pin: str = "2580") -> None:

@@ -26,22 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"portrait": (1080, 1920), "landscape": (1280, 800), "small": (800, 480)}
 #: Least letters in pixels (4.8 mm on the screen of that size), least key and least gap between keys.
 LEAST = {"portrait": (39, 72, 15.5), "landscape": (41, 72, 15.5), "small": (39, 56, 7.5)}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 OPEN = {"allowed": ("begin", "call_operator", "language")}
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return Catalogue.load([ROOT / "config" / "texts"])
 
 
 class Counter:

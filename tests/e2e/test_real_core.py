@@ -11,29 +11,12 @@ import pytest
 
 from kiosk.model import facts
 from tests.app.live_kiosk import FIFTEEN, KioskAtHand, live_kiosk, process_kiosk
+from tests.e2e.conftest import FLAGS
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 Page = playwright_api.Page
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(driver: Any) -> Iterator[Any]:
-    running = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-    yield running
-    running.close()
 
 
 @contextmanager

@@ -27,31 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"portrait": (1080, 1920), "landscape": (1280, 800), "small": (800, 480)}
 #: Least font in pixels for a capital of 4.8 mm on the screen of that size (domain sheet, accessibility numbers).
 LETTERS = {"portrait": 39, "landscape": 41, "small": 39}
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return Catalogue.load([ROOT / "config" / "texts"])
-
-
 class Stage:
     """A served screen, the desk behind it, and pages in front of it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,7 @@ class HubSetup(msgspec.Struct, frozen=True, kw_only=True):
     #: Digest of chart, rules and software: what the books are built with; other books are built anew.
     rules_digest: str
 
-    def stores(self, *, readonly_books: bool = False) -> Stores:
-        """Open the database for one process."""
-        return open_stores(self.config.state, self.config.hub.database, readonly_books=readonly_books)
+    def stores(self, *, readonly_books: bool = False, readonly: Collection[str] = ()) -> Stores:
+        """Open the database for one process; `readonly` names groups that it only reads (see `open_stores`)."""
+        state, database = self.config.state, self.config.hub.database
+        return open_stores(state, database, readonly_books=readonly_books, readonly=readonly)

@@ -7,7 +7,7 @@ processes wait for each other instead of failing half way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +45,29 @@ class Stores:
             self.engine(group).dispose()
 
 
-def open_stores(state: Path, database: str = "", *, readonly_books: bool = False) -> Stores:
+def open_stores(
+    state: Path, database: str = "", *, readonly_books: bool = False, readonly: Collection[str] = ()
+) -> Stores:
     """Return the stores of a hub; nothing is made or migrated here (see `migrating`).
+
+    `readonly` names groups that are only read: such a transaction takes no lock of SQLite's one writer, so a look never
+    keeps a worker waiting.  On PostgreSQL the database refuses every write where all groups are named.
 
     Raises:
         StoreError: the state directory cannot be used.
     """
     if database:
-        engine = sa.create_engine(database, pool_pre_ping=True)
+        limits = {"options": "-c default_transaction_read_only=on"} if set(GROUPS) <= set(readonly) else {}
+        engine = sa.create_engine(database, pool_pre_ping=True, connect_args=limits)
         return Stores(engine, engine, engine)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{state} cannot be made: {error.strerror}", hint="give a directory the hub owns") from error
     return Stores(
-        _sqlite(state / "segments.db", "FULL"),
-        _sqlite(state / "office.db", "FULL"),
-        _sqlite(state / "books.db", "NORMAL", readonly=readonly_books),
+        _sqlite(state / "segments.db", "FULL", readonly="segments" in readonly),
+        _sqlite(state / "office.db", "FULL", readonly="office" in readonly),
+        _sqlite(state / "books.db", "NORMAL", readonly=readonly_books or "books" in readonly),
     )
 
 

@@ -13,6 +13,7 @@ import os
 import select
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
@@ -48,7 +49,7 @@ class DeviceRole(Protocol):
 Role = TypeVar("Role", bound=DeviceRole)
 
 
-class RolePort(Generic[Role]):
+class RolePort(ABC, Generic[Role]):
     """Owns the thread, the lock and the wake pipe; refuses to know what the device is."""
 
     def __init__(self, role: Role, *, clock: Callable[[], int] = time.monotonic_ns, name: str = "device") -> None:
@@ -115,17 +116,17 @@ class RolePort(Generic[Role]):
 
     # --- for the kinds of port ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def replug(self) -> None:
         """Plug the device in again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unplug(self) -> None:
         """Pull the device's cable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _descriptor(self) -> int | None:
         """Return the descriptor to move bytes on, or None while nobody is at the other end."""
-        raise NotImplementedError
 
     def _broken(self) -> None:
         """The other end went away."""

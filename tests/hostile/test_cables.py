@@ -72,6 +72,8 @@ def test_the_acceptor_unplugged_with_a_note_on_its_way_counts_the_note_once() ->
         kiosk.insert(10)
         note_on_its_way(kiosk)
         kiosk.stage.unplug("notes")
+        shown = kiosk.shot()["inserted"][0]
+        assert shown <= kiosk.booked()  # the screen counts nothing that is not on the disk
         until(lambda: device(kiosk, "notes")["severity"] != "ok", "the loss is seen")
         kiosk.stage.replug("notes")
         kiosk.wait_inserted(1000)

@@ -50,7 +50,7 @@ def lines_with(pattern: str) -> list[str]:
 
 
 def test_no_path_of_the_machine_it_was_written_on_is_published() -> None:
-    # Put together here, so that this file does not find itself; `network/work/` is a word, not a path.
+    # Put together here, so that this file does not find itself; a path begins after no letter or full stop.
     assert lines_with(r"(?<![\w.])/" + r"work/") == []
     assert lines_with(r"/" + r"root/(?!\.?\w*\$)") == []
 

@@ -56,6 +56,8 @@ from kiosk.model.device_events import (
     Scanned,
     ScanRefused,
 )
+from kiosk.model.entry import Posting
+from kiosk.model.exported import ExportedBlock, ExportedDate
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money, minor_digits
 from kiosk.model.slip import BarCode, Cut, Feed, Pair, QrCode, Rule, Slip, SlipLine, Words
@@ -107,6 +109,8 @@ __all__ = [
     "DropJob",
     "EnableNotes",
     "Event",
+    "ExportedBlock",
+    "ExportedDate",
     "ExporterDeclaration",
     "Feed",
     "FrameError",
@@ -136,6 +140,7 @@ __all__ = [
     "PluginError",
     "PortEvent",
     "PortRequest",
+    "Posting",
     "Print",
     "PrintHeld",
     "PrintProgress",

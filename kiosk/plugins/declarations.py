@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from kiosk.model.exported import ExportedDate
     from kiosk.model.facts import Committed
     from kiosk.model.slip import Slip
 
@@ -35,13 +36,13 @@ class LayoutDeclaration(msgspec.Struct, frozen=True):
 
 
 class ExporterDeclaration(msgspec.Struct, frozen=True):
-    """An exporter of journal facts into a file format."""
+    """A file format in which a hub exports a business date to accounting software."""
 
     name: str
     #: Suffix of the file without the dot, e.g. ``csv``.
     suffix: str
-    #: Turn facts, in order, into pieces of the file.
-    export: Callable[[Iterable[Committed]], Iterable[bytes]]
+    #: Write a date down, in pieces; the same date must give the same bytes.
+    export: Callable[[ExportedDate], Iterable[bytes]]
     #: One line for people.
     summary: str = ""
 

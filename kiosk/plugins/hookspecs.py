@@ -44,7 +44,7 @@ class KioskHooks:
 
     @hookspec
     def kiosk_exporters(self) -> Iterable[ExporterDeclaration]:  # type: ignore[empty-body]
-        """Declare exporters of journal facts."""
+        """Declare file formats in which a hub exports a business date."""
 
     @hookspec
     def kiosk_commands(self) -> Iterable[CommandDeclaration]:  # type: ignore[empty-body]

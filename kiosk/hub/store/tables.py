@@ -219,7 +219,7 @@ export = Table(
     # An export seals its date for its target; facts after `through` post on the next open date.
     Column("target", Text, primary_key=True), Column("business_date", Text, primary_key=True),
     _number("number"), _number("after"), _number("through"), _text("digest"), _number("entries"), _number("at_ns"),
-    _text("by"), _bytes("body"),
+    _text("by"), _bytes("body"), _text("format"),
 )  # fmt: skip
 
 peer_finding = Table(

@@ -54,7 +54,8 @@ segment = Table(
     # Hashes before the first and at the last row, and the signature over the last.
     _bytes("previous"), _bytes("hash"), _bytes("signature"),
     _number("received_ns"),
-    # 0: msgpack array of the rows as they came; 1: the same under zlib.
+    # 0: msgpack array of the rows as they came; 1: the payload of the JOURNAL message as it came, under zlib.
+    # `ingest.segments.rows_of` reads both; the bodies of `kept_apart` and `ahead` are of the first kind.
     _number("codec"), _bytes("body"),
     Index("segment_place", "kiosk", "epoch", "first"),
 )  # fmt: skip
@@ -71,7 +72,9 @@ mark = Table(
 fence = Table(
     "fence", segments,
     # The newest session of a kiosk and the start of kiosk-sync that it belongs to; an older one is fenced off.
+    # `boot_id` is the kernel's: one start of kiosk-sync under two of them is two machines.
     Column("kiosk", Text, primary_key=True), _number("session"), _number("boot"), _number("epoch"),
+    _text("boot_id", default=""),
 )  # fmt: skip
 
 kept_apart = Table(

@@ -214,8 +214,10 @@ class Pull(Message, frozen=True):
     #: Chunks of a snapshot that are already there, and for which generation and cursor: resumes a cut one.
     chunks: Count = 0
     snapshot: DataCursor | None = None
-    #: Chunks that may be sent before the next PULL.
+    #: Chunks that may be sent before the next PULL; 0: nothing, it only tells how far this data set is here.
     credit: Count = 4
+    #: Everything up to this cursor has come in the run that is under way (`sync.feed`); 0 for a new one.
+    after: Count = 0
 
 
 class Snap(Message, frozen=True):
@@ -226,14 +228,18 @@ class Snap(Message, frozen=True):
     chunk: Count
     #: MessagePack arrays, one a row (`sync.feed`).
     rows: tuple[bytes, ...]
+    #: Everything up to this cursor has come with this chunk.
+    through: Count = 0
+    #: Rows that the set has in all, to see whether there is room.
+    whole: Count = 0
 
 
 class Delta(Message, frozen=True):
-    """Changes of a data set: rows to put in and keys to take out, whole or not at all."""
+    """Changes of a data set: rows to put in and keys to take out.  They count once `End` has come, all at once."""
 
     #: Where they begin …
     since: DataCursor
-    #: … and where they lead, with the digest afterwards.
+    #: … and where they lead.
     data: DataCursor
     rows: tuple[bytes, ...]
     #: Keys of rows that are gone.
@@ -250,6 +256,8 @@ class End(Message, frozen=True):
     taken_at_ns: int
     #: The hub's signature over the manifest (`sync.feed.manifest`).
     signature: Signature
+    #: Up to where the balances of this state have counted the facts of the kiosk that asked.
+    counted: Mark = Mark()
 
 
 class Nudge(Message, frozen=True):

@@ -173,6 +173,8 @@ invoice = Table(
     Column("due", Text), _text("code"), _number("offence"), _number("held_days"), _text("plate_hash"),
     # Value of revision `invoices` when this row changed, and whether the source no longer has it.
     _number("changed", index=True), Column("gone", Boolean, nullable=False),
+    # Payments up to this position of the merge order are in `paid_minor` already: the source had them from an export.
+    _number("counted", server_default="0"),
 )  # fmt: skip
 
 data_import = Table(
@@ -186,6 +188,13 @@ document = Table(
     # Small data sets sent down whole, by version: `people`, `pack`, `policies`, `keys_revoked`, `services`, `meters`.
     Column("name", Text, primary_key=True), Column("version", BigInteger, primary_key=True, autoincrement=False),
     _text("digest"), _bytes("body"), _number("at_ns"), _text("by"), _text("effective"),
+)  # fmt: skip
+
+kiosk_data = Table(
+    "kiosk_data", office,
+    # How far each kiosk said a data set is there.
+    Column("kiosk", Text, primary_key=True), Column("data_set", Text, primary_key=True),
+    _number("generation"), _number("cursor"), _text("digest"), _number("at_ns"),
 )  # fmt: skip
 
 operator = Table(
@@ -395,4 +404,10 @@ published = Table(
     ForeignKeyConstraint(["data_set"], ["publication.data_set"]),
     Index("published_cursor", "data_set", "cursor"),
     sqlite_with_rowid=False,
+)  # fmt: skip
+
+published_through = Table(
+    "published_through", books,
+    # `posted_through` as of the state that is published: what a kiosk is told to have been counted.
+    Column("kiosk", Text, primary_key=True), _number("epoch"), _number("seq"),
 )  # fmt: skip

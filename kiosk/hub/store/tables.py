@@ -264,7 +264,8 @@ cursor = Table(
 
 state = Table(
     "state", books,
-    # `rebuild` (id of the running build), `rules` (digest of chart and software), `position`, `published` …
+    # `build` (id of the running build), `rules` (digest of what they were built with), `place` (last place of the merge
+    # order that is posted), `position` (of its last fact), `goal` (place up to which a rebuild replays; "" when done).
     Column("name", Text, primary_key=True), _text("value"),
 )  # fmt: skip
 
@@ -323,8 +324,19 @@ invoice_balance = Table(
     "invoice_balance", books,
     Column("service", Text, primary_key=True), Column("number", Text, primary_key=True),
     _text("currency"), _number("paid_minor"), _number("held_minor"),
-    # What was owed in all according to the first settlement's price; None where none told it.
-    Column("owed_minor", BigInteger), _number("changed", index=True),
+    # What was owed to the kiosks in all according to the settlements' prices; None where none told it.  `paid_minor`
+    # never exceeds it: what came above is in `payment.excess_minor` and a case.
+    Column("owed_minor", BigInteger),
+    # Position of the last fact that changed this row: publishers look for a greater one than they know.
+    _number("changed", index=True),
+    # What the first settlement knew of money that came in elsewhere; None where its price is unknown.
+    Column("base_minor", BigInteger),
+)  # fmt: skip
+
+frozen = Table(
+    "frozen", books,
+    # The price that stands at a kiosk whose session is not settled yet: the TenderFrozen fact as JSON.
+    Column("kiosk", Text, primary_key=True), _text("session"), _bytes("body"),
 )  # fmt: skip
 
 posted_through = Table(
@@ -367,7 +379,8 @@ closing = Table(
 
 case = Table(
     "money_case", books,
-    # Money that a person has to decide about: `overpayment` (paid twice), `suspense`, `disputed`, `held`.
+    # Money that a person has to decide about: `overpayment` (paid twice), `excess` (agreed above what was due),
+    # `suspense`, `disputed`, `held`.  State `open`, or `closed` by a later fact.
     Column("id", Text, primary_key=True),
     _text("kind"), _text("kiosk"), _number("epoch"), _number("seq"), _text("service"), _text("number"),
     _text("currency"), _number("minor"), _text("state"), _text("detail"), _number("position"),

@@ -42,14 +42,16 @@ def finding_id(code: str, kiosk: str, epoch: int = 0, seq: int = 0, more: str = 
     return sha256(f"{code}\0{kiosk}\0{epoch}\0{seq}\0{more}".encode()).hexdigest()[:12]
 
 
-def note(connection: sa.Connection, table: sa.Table, finding: Finding, now_ns: int, *, more: str = "") -> str:
-    """Write a finding into one of the three tables, or count it once more; return its id."""
+def note(
+    connection: sa.Connection, table: sa.Table, finding: Finding, now_ns: int, *, more: str = "", times: int = 1
+) -> str:
+    """Write a finding into one of the three tables, or count it once more (or `times` more); return its id."""
     number = finding_id(finding.code, finding.kiosk, finding.epoch, finding.seq, more)
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     connection.execute(
         insert.values(
             id=number, code=finding.code, severity=finding.severity, kiosk=finding.kiosk, epoch=finding.epoch,
-            seq=finding.seq, detail=finding.detail[:LONGEST_DETAIL], first_ns=now_ns, last_ns=now_ns, times=1,
-        ).on_conflict_do_update(index_elements=["id"], set_={"last_ns": now_ns, "times": table.c.times + 1})
+            seq=finding.seq, detail=finding.detail[:LONGEST_DETAIL], first_ns=now_ns, last_ns=now_ns, times=times,
+        ).on_conflict_do_update(index_elements=["id"], set_={"last_ns": now_ns, "times": table.c.times + times})
     )  # fmt: skip
     return number

@@ -197,6 +197,8 @@ class Ping(Message, frozen=True):
     """Are you there, and what is your time?"""
 
     sent_ns: int
+    #: Round trip of the PING before, so that the hub can tell a clock's offset from the way; -1 before there was one.
+    round_trip_ns: int = -1
 
 
 class Pong(Message, frozen=True):
@@ -312,7 +314,7 @@ class Enrol(Message, frozen=True):
 class Enrolment(Message, frozen=True):
     """How an enrolment stands."""
 
-    #: ``pending``, ``approved``, ``refused``.
+    #: ``pending``, ``approved``, ``refused``; ``later``: the hub has no time now.
     state: Name
     #: Six words that kiosk and operator compare.
     words: Words

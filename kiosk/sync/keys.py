@@ -57,8 +57,16 @@ class TransportKey:
             SyncError: the file exists already, or cannot be written.
         """
         key = cls.generate()
-        _write_new(path, key._secret + "\n")
+        key.store(path)
         return key
+
+    def store(self, path: Path) -> None:
+        """Write the pair into a new file, mode 0600, on the disk for certain.
+
+        Raises:
+            SyncError: the file exists already, or cannot be written.
+        """
+        _write_new(path, self._secret + "\n")
 
     @classmethod
     def load(cls, path: Path) -> TransportKey:

@@ -1,1 +1,1 @@
-"""Exports of a sealed business date, one format a file."""
+"""Exports of a business date to a city's accounting: each entry once for each target, a date sealed by its export."""

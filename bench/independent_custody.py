@@ -211,7 +211,8 @@ class Custody(Journal):
                     desk[body["person"]] = (held, fact.mono)
                 continue
             who, _, person = actor.partition(":")
-            if who not in ("kiosk", "citizen", "device", "operator", "admin") or (who == "operator" and not person):
+            known = who in ("kiosk", "citizen", "device", "operator", "admin", "hub")
+            if not known or (who in ("operator", "hub") and not person):
                 self.say(35, fact, f"nobody is called {actor!r}")
             need = NEEDS.get(fact.kind, "")
             if fact.kind == "operator_acted":
@@ -229,6 +230,30 @@ class Custody(Journal):
                 self.say(20, fact, f"{person} acted without having signed in for {need or 'it'}")
             if fact.kind == "exchange_authorised" and "collect" not in seconds.get(body["second"], ()):
                 self.say(20, fact, f"{body['second']} did not sign")
+
+    def hub(self):
+        """A hub acts by its commands alone, in its own name, and each of them comes to one end."""
+        ended = {}
+        for commit in self.commits.values():
+            orders = [fact for fact in commit if fact.kind == "hub_commanded"]
+            for fact in commit:
+                actor = fact.stamp["actor"]
+                if fact.kind == "hub_commanded":
+                    told = {name: value for name, value in fact.body.items() if name not in ("outcome", "detail")}
+                    before = ended.get(fact.get("id"))
+                    if actor != "hub:" + fact.get("hub"):
+                        self.say(35, fact, f"{actor} commanded for {fact.get('hub')}")
+                    if before and (before[0] != "waiting" or fact.get("outcome") == "waiting" or before[1] != told):
+                        self.say(35, fact, f"command {fact.get('id')} came to an end twice")
+                    ended[fact.get("id")] = (fact.get("outcome"), told)
+                elif fact.kind == "shutter_changed" and fact.get("by").startswith("hub:"):
+                    want = ("shutter", "closed" if fact.get("closed") else "open", "done", fact.get("by"))
+                    asked = [(each.get("command"), each.get("argument"), each.get("outcome"), "hub:" + each.get("hub"))
+                             for each in orders]  # fmt: skip
+                    if want not in asked or actor != fact.get("by"):
+                        self.say(35, fact, "the shutter moved in a hub's name and nobody there asked for it")
+                elif actor.startswith("hub:") or (fact.kind in ("people_adopted", "pack_adopted") and actor != "kiosk"):
+                    self.say(35, fact, f"{actor} cannot have done this")
 
     def commissioning(self):
         if not self.facts or self.facts[0].realm != "live":

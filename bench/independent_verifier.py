@@ -45,7 +45,7 @@ class Examination(Money, Custody):
     def run(self):
         for check in (self.chain, self.clocks, self.configuration, self.entries, self.reversals, self.boxes, self.notes,
                       self.settlements, self.slips, self.closings, self.reports, self.counts, self.people,
-                      self.commissioning):  # fmt: skip
+                      self.hub, self.commissioning):  # fmt: skip
             check()
         return self
 

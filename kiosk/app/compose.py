@@ -119,6 +119,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             box_watched=partial(box_watched, setup),
             realms=tuple(realm for realm in realms_open(identity.realm) if realm != setup.realm),
             people=People(setup.config.people, setup.config.operator),
+            stacker_notes=identity.stacker_notes,
         )
     )
     return kernel, supervisor

@@ -26,6 +26,8 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str = "USD"
     #: Languages of the screen; the first one is shown when nobody has chosen.
     languages: tuple[str, ...] = ("en",)
+    #: Notes that the cash box holds, so that a hub can be told how full it is; 0 where nobody has looked it up.
+    stacker_notes: int = 0
 
     def __post_init__(self) -> None:
         if not is_kiosk_id(self.id):
@@ -36,6 +38,8 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if not self.languages:
             raise ConfigError("kiosk.languages is empty", hint='name at least one, e.g. ["en"]')
+        if not 0 <= self.stacker_notes <= 10_000:
+            raise ConfigError(f"kiosk.stacker_notes {self.stacker_notes} is out of range", hint="0 to 10000")
         minor_digits(self.currency)
 
 

@@ -32,7 +32,7 @@ _SUMS = frozenset({
 _PLAIN = frozenset({
     "about_seq", "attempt", "box_session", "copy", "ended_session", "epoch", "format", "jump_ms", "layout", "number",
     "of_kind", "off_ms", "original_epoch", "original_seq", "previous_epoch", "previous_seq", "seq", "through_epoch",
-    "through_seq",
+    "through_seq", "version",
 })  # fmt: skip
 #: Findings whose words hold no amount: of the chain, its keys, numbers, people and dates.
 _STRUCTURE = frozenset({
@@ -41,6 +41,7 @@ _STRUCTURE = frozenset({
     "guard_missing", "identity_changed", "key_unpublished", "page_damaged", "realm_changed", "receipt_number_gap",
     "receipt_number_twice", "row_misplaced", "row_unreadable", "same_person", "signature_bad", "slip_kind_gap",
     "tail_unsigned", "wall_clock_fell", "witness_differs", "z_misplaced", "z_number_gap",
+    "hub_unasked", "command_twice",
 })  # fmt: skip
 
 

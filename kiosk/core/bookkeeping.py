@@ -9,6 +9,7 @@ import msgspec
 from kiosk.checkout.model import OpenExchange
 from kiosk.core.pages import (
     Applied,
+    CommandPage,
     DisputePage,
     OpenSession,
     PeriodPage,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The last closings of dates that are remembered; older ones are found in the journal.
 CLOSINGS_KEPT = 64
+#: Commands of a hub that are remembered; older ones are found in the journal.
+COMMANDS_KEPT = 256
 
 
 def _genesis(books: Books, fact: facts.Fact, body: facts.Genesis) -> None:
@@ -271,7 +274,25 @@ def _acted(books: Books, fact: facts.Fact, body: facts.OperatorActed) -> None:
 
 
 def _shutter(books: Books, fact: facts.Fact, body: facts.ShutterChanged) -> None:
-    books.shutter = body.by if body.closed else ""
+    books.shutter, books.shutter_reason = (body.by, body.reason) if body.closed else ("", "")
+
+
+def _commanded(books: Books, fact: facts.Fact, body: facts.HubCommanded) -> None:
+    books.hub_commands[body.id] = CommandPage(body.outcome, body.detail)
+    for oldest in list(books.hub_commands)[: max(0, len(books.hub_commands) - COMMANDS_KEPT)]:
+        del books.hub_commands[oldest]
+    if body.outcome == "waiting":
+        books.hub_waiting = body
+    elif books.hub_waiting is not None and books.hub_waiting.id == body.id:
+        books.hub_waiting = None
+
+
+def _people(books: Books, fact: facts.Fact, body: facts.PeopleAdopted) -> None:
+    books.hub_people = (body.version, body.digest, body.refused)
+
+
+def _pack(books: Books, fact: facts.Fact, body: facts.PackAdopted) -> None:
+    books.hub_pack = body.version
 
 
 def _commissioned(books: Books, fact: facts.Fact, body: facts.Commissioned) -> None:
@@ -307,4 +328,5 @@ APPLY: dict[type, Any] = {
     facts.CountClosed: _count_closed, facts.OperatorSignedIn: _signed_in, facts.OperatorRefused: _refused,
     facts.OperatorActed: _acted,
     facts.ShutterChanged: _shutter, facts.Commissioned: _commissioned, facts.SlipAcknowledged: _acknowledged,
+    facts.HubCommanded: _commanded, facts.PeopleAdopted: _people, facts.PackAdopted: _pack,
 }  # fmt: skip

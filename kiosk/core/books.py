@@ -17,6 +17,7 @@ from kiosk.core.bookkeeping import APPLY
 from kiosk.core.pages import (
     Applied,
     BoxPage,
+    CommandPage,
     DisputePage,
     NotePage,
     OpenSession,
@@ -37,7 +38,7 @@ SLIPS_KEPT = 64
 #: Counted boxes remembered; older ones are found in the journal.
 BOXES_KEPT = 32
 
-BOOKS_VERSION = 5
+BOOKS_VERSION = 6
 #: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")
@@ -110,6 +111,16 @@ class Books(msgspec.Struct, kw_only=True):
     pin_failures: dict[str, PinFailures] = {}
     #: Who closed the counter to the public, "" while it is open.
     shutter: str = ""
+    #: What a hub that closed it tells the citizen.
+    shutter_reason: str = ""
+    #: The last commands of hubs, by their ids, oldest first.
+    hub_commands: dict[str, CommandPage] = {}
+    #: The hub's command that waits for the end of a session, or None.
+    hub_waiting: facts.HubCommanded | None = None
+    #: The hub's list of people as last told: version, digest, why it was refused.
+    hub_people: tuple[int, str, str] = (0, "", "")
+    #: Version of the last pack that came from a hub.
+    hub_pack: int = 0
     commissioned: bool = False
     #: When a person went over to another realm's journal, wall nanoseconds; 0 where what happened to the box
     #: meanwhile is known, or told as not known.

@@ -22,23 +22,15 @@ import msgspec
 
 from kiosk.core.inbox import ControlPosted
 from kiosk.errors import ControlError
+from kiosk.sync.corelink import LARGEST as LARGEST
+from kiosk.sync.corelink import PATIENCE_S, Request, read_line
+from kiosk.sync.corelink import call as call
 
-#: Longest request or answer, bytes.
-LARGEST = 256 * 1024
-#: Seconds that a request may take.
-PATIENCE_S = 10
 #: Requests at the same time.
 CALLERS = 8
 #: Seconds until another try where no caller could be taken.
 SCARCE_S = 0.2
 READ_ONLY = ("status", "health", "devices")
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a caller asks for."""
-
-    verb: str
-    arguments: dict[str, Any] = {}
 
 
 class ControlServer:
@@ -182,48 +174,3 @@ def peer_uid(caller: socket.socket) -> int:
     """Return the user id of the process at the other end."""
     held = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", held)[1])
-
-
-def read_line(connection: socket.socket) -> bytes:
-    """Read up to a line end.
-
-    Raises:
-        ControlError: too long, or ended before the line did.
-    """
-    held = b""
-    while not held.endswith(b"\n"):
-        try:
-            more = connection.recv(65536)
-        except OSError as error:
-            raise ControlError(f"no whole line came: {error}", transient=True) from error
-        if not more:
-            raise ControlError("the other side ended before a whole line came", transient=True)
-        held += more
-        if len(held) > LARGEST:
-            raise ControlError(f"a line of more than {LARGEST} bytes", hint="this is not a request of the kiosk's")
-    return held
-
-
-def call(
-    path: Path, verb: str, arguments: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S
-) -> dict[str, Any]:
-    """Ask a running kiosk and return its answer.
-
-    Raises:
-        ControlError: nobody answers there, or it refused.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-        connection.settimeout(patience_s)
-        try:
-            connection.connect(str(path))
-            connection.sendall(msgspec.json.encode(Request(verb, arguments or {})) + b"\n")
-        except OSError as error:
-            raise ControlError(
-                f"no kiosk answers on {path}: {error.strerror or error}",
-                hint="start it, or name its runtime directory",
-                transient=True,
-            ) from error
-        answer = msgspec.json.decode(read_line(connection), type=dict[str, Any])
-    if not answer.get("ok"):
-        raise ControlError(str(answer.get("error", "refused")), hint=str(answer.get("hint", "")))
-    return answer

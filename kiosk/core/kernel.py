@@ -32,6 +32,7 @@ from kiosk.core.clockwatch import ClockWatch
 from kiosk.core.committer import Committer
 from kiosk.core.datawatch import DataWatch
 from kiosk.core.day import BusinessDay, day_of
+from kiosk.core.hub_orders import HubOrders
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named
 from kiosk.core.orders import Orders
@@ -85,6 +86,7 @@ class Kernel:
         self._data = DataWatch(parts, self._append)
         self._clockwatch = ClockWatch(parts, self._append)
         self._next_data_ns = 0
+        self.hub = HubOrders(self, parts.books, parts.journal)
         self._performer = Performer(
             parts, self._orders, counts=self.counts, slip=self.slip, look_at_data=self._data.look,
             now=lambda event: self._pending.appendleft((event, "", 0)),
@@ -98,11 +100,7 @@ class Kernel:
     # --- starting -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Commit that the core came up, resolve what the books alone can tell, and take the first state.
-
-        Raises:
-            JournalError: the journal takes nothing.
-        """
+        """Commit the start (raises JournalError), resolve what the books alone can tell, and take the first state."""
         clock, books = self.parts.clock, self.books
         bodies = [*self._clockwatch.begin(), facts.Started(books.running, self.parts.safe_mode)]
         digests = self.parts.digests
@@ -111,7 +109,7 @@ class Kernel:
             bodies.append(facts.ConfigurationChanged(*now, self.parts.changed_parts))
         self._day.date = clock.business_date()
         self._append(tuple(bodies), "", "kiosk")
-        self._look_at_day()
+        self.look_at_day()
         acceptors = tuple(page.name for page in self.parts.board.of_class("BillAcceptor"))
         if books.away_ns and acceptors and not self.parts.box_watched(books.away_ns):
             day = day_of(books, self._day.date, self.model.currency)
@@ -169,7 +167,7 @@ class Kernel:
             self._guarded(self._disk.look)
             self._guarded(lambda: self._clockwatch.look(recording=self.trouble is None))
             if self.trouble is None:
-                self._guarded(self._look_at_day)
+                self._guarded(self.look_at_day)
         looks = self.model.state in (State.IDLE, State.OUT_OF_SERVICE) and self.trouble is None
         if looks and now >= self._next_data_ns:
             self._next_data_ns = now + DATA_NS
@@ -205,25 +203,22 @@ class Kernel:
         """Believe the wall clock, as a person asks; raises JournalError where that cannot be committed."""
         self._clockwatch.believe(by)
 
-    def close_counter(self, by: str, *, closed: bool = True) -> None:
+    def close_counter(
+        self, by: str, *, closed: bool = True, reason: str = "", told: Sequence[facts.AnyBody] = ()
+    ) -> None:
         """Take the kiosk out of service for new payments, or open it again, in somebody's name; stays so over restarts.
 
-        Raises:
-            JournalError: it could not be committed.
+        `told` is committed with it; raises JournalError where nothing was.
         """
-        self._append((facts.ShutterChanged(closed, by),), "", by)
+        self.commit((facts.ShutterChanged(closed, by, reason if closed else ""), *told), by)
         self.closed_by = by if closed else ""
         self._finish_item()
 
     def commit(self, bodies: Sequence[facts.AnyBody], by: str) -> None:
-        """Commit what a person did at another door than the screen.
-
-        Raises:
-            JournalError: nothing of it was committed.
-        """
+        """Commit what a person did at another door than the screen; raises JournalError where nothing of it was."""
         if self.trouble is not None:
             raise self.trouble
-        self._look_at_day()
+        self.look_at_day()
         self._append(bodies, "", by)
 
     def leave(self) -> bool:
@@ -243,6 +238,8 @@ class Kernel:
         self._drain()
         self._weigh_service()
         self._drain()
+        if self.trouble is None:
+            self._guarded(self.hub.look)
         self.parts.published()
 
     def _take(self, event: Any, device: str, generation: int) -> None:
@@ -273,7 +270,7 @@ class Kernel:
         return isinstance(event, Intent)
 
     def _step(self, event: Any, device: str, generation: int) -> None:
-        self._look_at_day()
+        self.look_at_day()
         taken = step(self.model, event, self.context(device))
         if taken is None:
             self._refuse(event, device)
@@ -290,7 +287,8 @@ class Kernel:
             else:
                 self._performer.perform(effect, generation)
 
-    def _look_at_day(self) -> None:
+    def look_at_day(self) -> None:
+        """Move to the present business date, closing what is past; raises JournalError where that fails."""
         watch = partial(self._clockwatch.look, recording=True)
         self._day.look(self._append, watch, self.parts.slips.city.official_language)
 
@@ -380,6 +378,7 @@ class Kernel:
             paper_needed=self.parts.settings.without_paper == "refuse", exchange=self.books.exchange is not None,
             commissioned=self.books.commissioned or self.parts.journal.realm != "live",
             settled=self.parts.clock.now_ns() >= self._settled_ns, box_present=self.books.box_present,
+            closed_reason=self.books.shutter_reason,
         )  # fmt: skip
 
     def _weigh_service(self) -> None:

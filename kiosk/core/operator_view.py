@@ -43,6 +43,7 @@ def operator_view(kernel: Kernel) -> OperatorView | None:
             for page in parts.board.pages.values()
         ),
         shutter_closed=bool(kernel.closed_by),
+        shutter_by=kernel.closed_by,
         realms=parts.realms,
         uncounted=tuple((page.session, page.box) for page in books.uncounted()),
         testing=model.testing,

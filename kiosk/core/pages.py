@@ -49,6 +49,13 @@ class SlipPage(msgspec.Struct):
     acknowledged: bool = False
 
 
+class CommandPage(msgspec.Struct):
+    """A hub's command: how it stands, and why."""
+
+    outcome: str
+    detail: str
+
+
 class OpenSession(msgspec.Struct):
     """A session whose price is frozen and whose tender is not settled."""
 

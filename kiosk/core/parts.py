@@ -14,6 +14,7 @@ from kiosk.checkout.settings import CheckoutSettings
 from kiosk.core.books import Books
 from kiosk.core.clock import Clock
 from kiosk.core.deviceboard import DeviceBoard
+from kiosk.core.hub_data import HubData
 from kiosk.core.lookups import InvoiceSource
 from kiosk.core.people import People
 from kiosk.core.slips import SlipPrinter
@@ -68,3 +69,7 @@ class KernelParts(msgspec.Struct, kw_only=True):
     realms: tuple[str, ...] = ()
     #: Who may do what; None where nobody is configured.
     people: People | None = None
+    #: What a hub sends down whole.
+    hub_data: HubData = msgspec.field(default_factory=HubData)
+    #: Notes that the cash box holds; 0 where nobody told.
+    stacker_notes: int = 0

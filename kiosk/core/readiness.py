@@ -44,6 +44,7 @@ def closed_because(
     trouble: JournalError | None,
     low_space: bool,
     closed_by: str,
+    closed_reason: str = "",
     data_there: bool,
     paper_needed: bool,
     note_stuck: bool = False,
@@ -67,7 +68,7 @@ def closed_because(
         # Two people took the box out or were about to: until one of them says how it ended, nobody knows what is in.
         found.append(text("out.exchange"))
     if closed_by:
-        found.append(text("out.operator"))
+        found.append(text("out.hub", words=closed_reason) if closed_reason else text("out.operator"))
     if not board.acceptor_ready:
         acceptors = board.of_class("BillAcceptor")
         starting = bool(acceptors) and not settled and not any(page.spoke for page in acceptors)

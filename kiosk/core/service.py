@@ -172,6 +172,7 @@ class Core:
             self._started = self.kernel.parts.clock.instant().iso()
             self._checkpoint_seq = self.kernel.books.seq
             self.kernel.start()
+            self.kernel.parts.hub_data.begin(self.kernel)
             for name, status, reason in self.plugins:
                 if status == "quarantined":
                     self.kernel.record(PluginQuarantined(name[:80], reason[:300]))

@@ -103,6 +103,8 @@ class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
     last_slips: tuple[tuple[int, str, str], ...] = ()
     devices: tuple[DeviceView, ...] = ()
     shutter_closed: bool = False
+    #: Who closed it: ``operator:ID``, ``admin:UID`` or ``hub:ID``; "" while it is open.
+    shutter_by: str = ""
     #: Realms that may be chosen: others than the present one.
     realms: tuple[str, ...] = ()
     #: Sessions of boxes that left the kiosk and were not counted yet: (box session, box number).

@@ -13,6 +13,7 @@ from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
+from kiosk.core.verbs_hub import VERBS as HUB
 from kiosk.core.world import next_copy
 from kiosk.errors import DeskError, DriverError, KioskError, ReceiptError
 from kiosk.model.facts import OperatorActed, PrintStarted
@@ -172,4 +173,5 @@ VERBS: dict[str, Callable[[Core, ControlPosted], dict[str, Any]]] = {
     "reload-data": _reload,
     "stop": _stop,
     **COUNTING,
+    **HUB,
 }

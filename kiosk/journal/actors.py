@@ -35,7 +35,10 @@ from kiosk.model.facts import (
     Started,
 )
 
-_SHAPE = re.compile(r"kiosk|citizen|device:[a-z0-9_]*|operator:[A-Za-z0-9][A-Za-z0-9_.-]{0,31}|admin:[0-9]{1,10}")
+_SHAPE = re.compile(
+    r"kiosk|citizen|device:[a-z0-9_]*|operator:[A-Za-z0-9][A-Za-z0-9_.-]{0,31}|admin:[0-9]{1,10}"
+    r"|hub:[a-z][a-z0-9-]{0,30}"
+)
 _OPERATOR = "operator:"
 #: A sign-in away from the menu holds so long, nanoseconds.
 DESK_NS = 900 * 1_000_000_000

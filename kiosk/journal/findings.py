@@ -49,6 +49,8 @@ CODES = {
     "actor_absent": "a person acted, or signed as the second, without having signed in",
     "actor_unentitled": "a person acted without the role that the act needs",
     "actor_differs": "the person whom a fact names is not the one who acted",
+    "hub_unasked": "a hub's name stands on something that none of its commands asked for",
+    "command_twice": "a hub's command was carried out twice, or ended in a way that no command ends",
     "same_person": "one person gave both signatures where two people must",
     "not_commissioned": "a live journal took money before it was put into service (a warning in an older one)",
     "date_closed": "a fact of a closed business date is not marked as late",

@@ -22,6 +22,7 @@ from kiosk.journal.counts import CountBook, CountLimits
 from kiosk.journal.days import DayBook
 from kiosk.journal.encoding import Row
 from kiosk.journal.findings import Finding
+from kiosk.journal.hub_book import HubBook
 from kiosk.journal.numbers import NumberBook
 from kiosk.journal.reader import Reader
 from kiosk.model.entry import Entry
@@ -165,9 +166,10 @@ def examine(
 
 
 def commit_books(report: Report, limits: CountLimits | None = None) -> Commits:
-    """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, kinds of slip."""
+    """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, slips, a hub."""
     boxes = BoxBook(report)
-    return Commits(ActorBook(report), DayBook(report), boxes, CountBook(report, boxes, limits), NumberBook(report))
+    counts = CountBook(report, boxes, limits)
+    return Commits(ActorBook(report), DayBook(report), boxes, counts, NumberBook(report), HubBook(report))
 
 
 def _compare(witness: Witness | None, row: Row, report: Callable[[Finding], None]) -> None:

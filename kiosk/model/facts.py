@@ -16,6 +16,7 @@ import msgspec
 from kiosk.model.body import Body as Body
 from kiosk.model.custody_facts import *
 from kiosk.model.entry import Entry
+from kiosk.model.hub_facts import *
 from kiosk.model.ids import NoteId
 from kiosk.model.instant import Instant
 from kiosk.model.invoice import Quote
@@ -294,7 +295,7 @@ AnyBody = (
     | NoteGone | NoteRejected | Settled | SessionClosed | ReceiptIssued | PrintStarted | PrintEnded
     | ExchangeAuthorised | BoxExchanged | ExchangeAbandoned | AlarmRaised | AlarmAcknowledged | DayClosed
     | BoxReceived | BoxCounted | CountClosed | OperatorSignedIn | OperatorRefused | OperatorSignedOut | OperatorActed
-    | ShutterChanged | Commissioned | SlipAcknowledged
+    | ShutterChanged | Commissioned | SlipAcknowledged | HubCommanded | PeopleAdopted | PackAdopted
 )  # fmt: skip
 
 
@@ -321,7 +322,7 @@ class Stamp(msgspec.Struct, frozen=True):
 
     at: Instant
     business_date: dt.date
-    #: ``kiosk``, ``citizen``, ``device:NAME``, ``operator:ID``, ``admin:UID``.
+    #: ``kiosk``, ``citizen``, ``device:NAME``, ``operator:ID``, ``admin:UID``, ``hub:ID``.
     actor: str
     #: Session id, "" outside a session.
     session: str

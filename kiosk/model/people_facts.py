@@ -56,7 +56,10 @@ class ShutterChanged(Body, frozen=True, tag="shutter_changed"):
     """The counter was closed to the public, or opened; stays so over restarts."""
 
     closed: bool
+    #: ``operator:ID``, ``admin:UID`` or ``hub:ID``.
     by: str
+    #: What a hub tells the citizen: why, and where else to pay; "" for none.
+    reason: str = ""
 
 
 class Commissioned(Body, frozen=True, tag="commissioned"):

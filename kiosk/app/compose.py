@@ -8,12 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from kiosk.app.hub_documents import hub_documents
 from kiosk.app.pack import changed_parts
 from kiosk.app.setup import Setup, software_digest
 from kiosk.checkout.counter import CityCounter
 from kiosk.core.clock import Clock, touched
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.drawing import draw_line, draw_qr
+from kiosk.core.hub_data import HubData
 from kiosk.core.kernel import Kernel
 from kiosk.core.parts import KernelParts
 from kiosk.core.people import People
@@ -119,6 +121,7 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
             box_watched=partial(box_watched, setup),
             realms=tuple(realm for realm in realms_open(identity.realm) if realm != setup.realm),
             people=People(setup.config.people, setup.config.operator),
+            hub_data=HubData(hub_documents(setup), setup.config.people, setup.config.operator),
             stacker_notes=identity.stacker_notes,
         )
     )

@@ -14,6 +14,8 @@ from typing import Any
 
 from kiosk import notify
 from kiosk.app.compose import build_core, remember_parts
+from kiosk.app.hub_packs import started_with
+from kiosk.app.private_files import write_whole
 from kiosk.app.setup import Setup, load
 from kiosk.core.control import ControlServer
 from kiosk.core.service import Core
@@ -91,6 +93,10 @@ class Running:
             self._start_screen()
         self.core.run(partial(build_core, self.setup, listeners=self.listeners))
         remember_parts(self.setup)
+        try:
+            started_with(self.setup.state, self.setup.pack.directory)
+        except OSError:
+            pass  # a disk that takes nothing is told by the journal
 
     def _start_screen(self) -> None:
         from kiosk.screen.app import build
@@ -153,12 +159,7 @@ def kept_private(path: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write a small file that only the service's user may read; it takes the place of whatever was there."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f"{path.name}.new")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-    part.replace(path)
+    write_whole(path, f"{text}\n".encode())
 
 
 def run(setup: Setup, say: Callable[[str], None], *, screen: bool = True) -> int:

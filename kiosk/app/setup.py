@@ -11,6 +11,7 @@ import msgspec
 
 import kiosk
 from kiosk import config
+from kiosk.app.hub_packs import pack_of_start
 from kiosk.app.pack import Pack, checked_library, digest_of, directory_of, load_pack
 from kiosk.app.sections import KioskConfig
 from kiosk.core.city import CityFile
@@ -89,7 +90,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(file: Path) -> Setup:
-    """Read kiosk.toml and everything it points to.
+    """Read kiosk.toml and everything it points to; a pack that came from a hub takes the configured one's place.
 
     Raises:
         KioskError: the first thing that is wrong, with file, line and key.
@@ -98,7 +99,26 @@ def load(file: Path) -> Setup:
     refuse_moved_keys(source, str(file))
     settings = config.decode(source, str(file), KioskConfig)
     base = file.resolve().parent
-    pack = load_pack(directory_of(file, settings.paths.city_data))
+    state = base / settings.paths.state
+    realm = chosen_realm(state, settings.kiosk.realm)
+    sent = pack_of_start(state, state / f"journal-{realm}.db")
+    if sent is not None:
+        try:
+            return load_with(file, load_pack(sent))
+        except KioskError:
+            pass  # it fitted when it came; since then it or kiosk.toml was changed by hand, as the fact of the start tells
+    return load_with(file, load_pack(directory_of(file, settings.paths.city_data)))
+
+
+def load_with(file: Path, pack: Pack) -> Setup:
+    """Read kiosk.toml and everything it points to, with this pack.
+
+    Raises:
+        KioskError: the first thing that is wrong, with file, line and key.
+    """
+    source = config.read_text(file)
+    settings = config.decode(source, str(file), KioskConfig)
+    base = file.resolve().parent
     plugins = load_plugins(
         safe_mode=settings.plugins.safe_mode, allow=settings.plugins.allow, disabled=settings.plugins.disabled
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from kiosk.errors import ConfigError
+from kiosk.model.facts import REALMS
 from kiosk.sync.settings import check_endpoint
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -29,6 +30,8 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The city's pack, as at the kiosks; "" for the one that ships with the software.
     city_data: str = ""
     currency: str = "USD"
+    #: ``live``, ``training`` or ``demo``: the books are of one realm, facts of another never reach them.
+    realm: str = "live"
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.id):
@@ -37,6 +40,8 @@ class Hub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(
                 "hub.database is not an address of PostgreSQL", hint="postgresql+psycopg://USER@HOST/NAME, or nothing"
             )
+        if self.realm not in REALMS:
+            raise ConfigError(f"hub.realm {self.realm[:20]!r} is none", hint=", ".join(REALMS))
         if not 1 <= self.workers <= 64:
             raise ConfigError(f"hub.workers {self.workers} is out of range", hint="1 to 64")
         if self.workers > 1 and not self.database:

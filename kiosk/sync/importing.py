@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
 import msgspec
 
@@ -22,7 +22,7 @@ from kiosk.model.money import minor_digits
 from kiosk.sync.mapping import FIELDS, Mapping, amount_reader, date_reader
 from kiosk.sync.plates import key_beside, key_id, normal_form, plate_hash, read_or_make_key
 from kiosk.sync.replica import DataSetInfo, Row, from_row
-from kiosk.sync.replica_store import Batch, Plates, open_store, writer_lock
+from kiosk.sync.replica_store import Batch, Plates, Taken, open_store, writer_lock
 from kiosk.tariff.services import Service
 
 #: Longest line that is read, bytes; the rest of a longer one is skipped.
@@ -39,6 +39,32 @@ _EARLIEST = dt.date(1950, 1, 1)
 Prices = Callable[[Invoice], object]
 #: Called with bytes read and bytes in all.
 Progress = Callable[[int, int], None]
+
+
+class Target(Protocol):
+    """Where judged rows are staged until they are taken over: a kiosk's replica or a hub's database."""
+
+    service: str
+
+    def add(self, row: Row, line: int) -> bool:
+        """Stage one row; return False where its number is staged already."""
+        ...
+
+    def staged(self, number: str) -> tuple[Row, int] | None:
+        """Return the staged row of a number and its line."""
+        ...
+
+    def drop(self, number: str) -> None:
+        """Take a staged row out again."""
+        ...
+
+    def take_over(self, taken_at_ns: int, *, snapshot: bool = False, plates: Plates | None = None) -> Taken:
+        """Make the staged rows visible and return what changed."""
+        ...
+
+    def close(self) -> None:
+        """Throw the staged rows away."""
+        ...
 
 
 class ImportReport(msgspec.Struct, frozen=True):
@@ -80,11 +106,7 @@ def import_csv(
         KioskError: the file cannot be read or has not the columns of the mapping (`ImportRowError`), or the
             replica cannot be written (`ReplicaError`).
     """
-    if mapping.service != service.id:
-        raise ImportRowError(
-            f"the mapping is for service {mapping.service!r}, not {service.id!r}",
-            hint="choose the mapping of this service",
-        )
+    check_mapping(mapping, service)
     try:
         with (
             source.open("rb") as raw,
@@ -96,7 +118,7 @@ def import_csv(
                 maps_plates = "plate" in (*mapping.columns.values(), *mapping.defaults)
                 plate_key = read_or_make_key(key_beside(replica_path)) if maps_plates else b""
             rows = RowReader(mapping, service, plate_key, prices)
-            return _Import(raw, mapping, Batch(store, service.id), rows, rejects).run(
+            return CsvImport(raw, mapping, Batch(store, service.id), rows, rejects).run(
                 taken_at_ns, source.stat().st_size, progress
             )
     except OSError as fault:
@@ -105,10 +127,23 @@ def import_csv(
         ) from fault
 
 
-class _Import:
-    """One run over one file."""
+def check_mapping(mapping: Mapping, service: Service) -> None:
+    """Refuse a mapping that was made for another service.
 
-    def __init__(self, raw: BinaryIO, mapping: Mapping, batch: Batch, rows: RowReader, rejects: TextIO) -> None:
+    Raises:
+        ImportRowError: names both.
+    """
+    if mapping.service != service.id:
+        raise ImportRowError(
+            f"the mapping is for service {mapping.service!r}, not {service.id!r}",
+            hint="choose the mapping of this service",
+        )
+
+
+class CsvImport:
+    """One run over one file, into whatever takes its rows."""
+
+    def __init__(self, raw: BinaryIO, mapping: Mapping, batch: Target, rows: RowReader, rejects: TextIO) -> None:
         self._raw = raw
         self._mapping = mapping
         self._batch = batch

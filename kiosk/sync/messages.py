@@ -255,7 +255,7 @@ class End(Message, frozen=True):
     rows: Count
     chunks: Count
     #: When the data were taken at their source.
-    taken_at_ns: int
+    taken_at_ns: Count
     #: The hub's signature over the manifest (`sync.feed.manifest`).
     signature: Signature
     #: Up to where the balances of this state have counted the facts of the kiosk that asked.

@@ -2,8 +2,9 @@
 
 One table for each service, keyed by the canonical number and stored without rowids, so that a look-up is one
 walk down one B-tree.  The file is SQLite in WAL mode: one process writes it (`kiosk-sync`, or `kiosk import`
-under a lock) while another reads.  A change is one transaction; a reader sees all of it or nothing.  No
-table has a column for a name or an address, and a plate is stored as a keyed hash only (domain sheet §11).
+under a lock) while another reads.  A change is one transaction; a reader sees all of it or nothing: a row and the
+mark up to which its balance counts this kiosk's own facts are read by one statement.  No table has a column for a
+name or an address, and a plate is stored as a keyed hash only (domain sheet §11).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kiosk.tariff.decoding import is_id
 #: ``PRAGMA application_id``: the file is a kiosk's replica ("KRep").
 APPLICATION_ID = 0x4B526570
 #: ``PRAGMA user_version``.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: Most invoices that one plate finds.
 MOST_OF_A_PLATE = 50
 
@@ -31,6 +32,8 @@ COLUMNS = (
     "currency", "amount_minor", "paid_minor", "state", "issued", "due", "code", "offence", "held_days", "plate_hash",
     "posted_epoch", "posted_seq",
 )  # fmt: skip
+
+_MARK = "LEFT JOIN data_sets d ON d.name = ?"
 
 Row = tuple[str, str, int | None, int, int, int, int | None, str, int, int, bytes | None, int, int]
 
@@ -44,11 +47,16 @@ class DataSetInfo(msgspec.Struct, frozen=True):
     generation: int
     #: Grows with each change within a generation.
     cursor: int
-    #: SHA-256 over all rows in key order, hexadecimal.
+    #: Over all rows, hexadecimal: as `sync.feed` says where they come from a hub, else SHA-256 in key order.
     digest: str
     rows: int
     #: Wall clock when the data were taken at their source, nanoseconds since 1970 UTC.
     taken_at_ns: int
+    #: Hub that they come from, "" for an import at this kiosk.
+    source: str = ""
+    #: Up to where the balances have counted this kiosk's own facts, as the hub told with this state.
+    posted_epoch: int = 0
+    posted_seq: int = 0
 
     def age_s(self, now_ns: int) -> int:
         """Return the age in whole seconds; 0 where the clock stands before the data's."""
@@ -118,13 +126,37 @@ def from_row(service: str, row: Row) -> Invoice:
         ) from fault
 
 
+def _marked(service: str, row: tuple[object, ...]) -> Invoice:
+    """Return an invoice with the later of two marks: its own (an import's) and its data set's (a hub's)."""
+    found = from_row(service, row[:-2])  # type: ignore[arg-type]
+    told = PostedThrough(row[-2] or 0, row[-1] or 0)  # type: ignore[arg-type]
+    own = found.posted_through
+    later = max(((own.epoch, own.seq), (told.epoch, told.seq)))
+    return found if later == (own.epoch, own.seq) else msgspec.structs.replace(found, posted_through=told)
+
+
+def documents(path: Path) -> dict[str, tuple[int, bytes]]:
+    """Return the documents that a hub sent, by name: version and body (`sync.feed`); {} where there are none.
+
+    Raises:
+        ReplicaError: the file is damaged.
+    """
+    if not path.exists():
+        return {}
+    replica = Replica.open(path)
+    try:
+        return replica.documents()
+    finally:
+        replica.close()
+
+
 class Replica:
     """The reader's side.  Owned by one thread; never writes."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
-        self._statements: dict[str, str] = {}
+        self._version = 0
 
     @classmethod
     def open(cls, path: Path | str, readonly: bool = True) -> Replica:
@@ -161,17 +193,15 @@ class Replica:
         Raises:
             ReplicaError: the file is damaged.
         """
-        statement = self._statements.get(service)
-        if statement is None:
-            statement = f"SELECT number, {', '.join(COLUMNS)} FROM {table_of(service)} WHERE number = ?"
-            self._statements[service] = statement
+        table = table_of(service)
         try:
-            rows = self._connection.execute(statement, (number,)).fetchall()
+            statement = f"SELECT {self._columns()} FROM {table} i {_MARK} WHERE i.number = ?"
+            rows = self._connection.execute(statement, (data_set_of(service), number)).fetchall()
         except sqlite3.Error as fault:
             if "no such table" in str(fault):
                 return None
             raise self._damaged(fault) from fault
-        return from_row(service, rows[0]) if rows else None
+        return _marked(service, rows[0]) if rows else None
 
     def find_by_plate(self, *hashes: bytes) -> tuple[Invoice, ...]:
         """Return the invoices of all services with one of these plate hashes, `MOST_OF_A_PLATE` at most.
@@ -182,16 +212,24 @@ class Replica:
         services = [each.name.partition(":")[2] for each in self.datasets() if each.name.startswith("invoices:")]
         found: list[Invoice] = []
         for service in services:
-            wanted = (
-                f"SELECT number, {', '.join(COLUMNS)} FROM {table_of(service)} "
-                f"WHERE plate_hash IN ({', '.join('?' * len(hashes))}) ORDER BY issued, number LIMIT ?"
-            )
+            table, values = table_of(service), (data_set_of(service), *hashes, MOST_OF_A_PLATE - len(found))
             try:
-                rows = self._connection.execute(wanted, (*hashes, MOST_OF_A_PLATE - len(found))).fetchall()
+                wanted = (
+                    f"SELECT {self._columns()} FROM {table} i {_MARK} "
+                    f"WHERE i.plate_hash IN ({', '.join('?' * len(hashes))}) ORDER BY i.issued, i.number LIMIT ?"
+                )
+                rows = self._connection.execute(wanted, values).fetchall()
             except sqlite3.Error as fault:
                 raise self._damaged(fault) from fault
-            found += [from_row(service, row) for row in rows]
+            found += [_marked(service, row) for row in rows]
         return tuple(found)
+
+    def _columns(self) -> str:
+        """Return what is read of an invoice: its columns and the mark of its data set."""
+        if self._version < SCHEMA_VERSION:  # a file of an older version may be brought forward at any time
+            self._version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        mark = "d.posted_epoch, d.posted_seq" if self._version >= 3 else "0, 0"
+        return f"i.number, {', '.join(f'i.{column}' for column in COLUMNS)}, {mark}"
 
     def plate_states(self, key_id: str) -> tuple[str, ...] | None:
         """Return the states of plates hashed under a key, "" for plates without one; None where there are none.
@@ -224,12 +262,25 @@ class Replica:
             ReplicaError: the file is damaged.
         """
         try:
-            rows = self._connection.execute(
-                "SELECT name, generation, cursor, digest, rows, taken_at_ns FROM data_sets ORDER BY name"
-            ).fetchall()
+            # Every column there is: a file of an older version has less.
+            rows = self._connection.execute("SELECT * FROM data_sets ORDER BY name").fetchall()
         except sqlite3.Error as fault:
             raise self._damaged(fault) from fault
         return tuple(DataSetInfo(*row) for row in rows)
+
+    def documents(self) -> dict[str, tuple[int, bytes]]:
+        """Return the documents that a hub sent, by name: version and body.
+
+        Raises:
+            ReplicaError: the file is damaged.
+        """
+        try:
+            rows = self._connection.execute("SELECT name, version, body FROM documents ORDER BY name").fetchall()
+        except sqlite3.Error as fault:
+            if "no such table" in str(fault):  # a file of an older version
+                return {}
+            raise self._damaged(fault) from fault
+        return {name: (version, body) for name, version, body in rows}
 
     @property
     def digest(self) -> str:

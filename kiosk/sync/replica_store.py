@@ -12,46 +12,16 @@ import fcntl
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from kiosk.errors import ReplicaError
-from kiosk.sync.replica import (
-    APPLICATION_ID,
-    COLUMNS,
-    SCHEMA_VERSION,
-    DataSetInfo,
-    Row,
-    check_version,
-    data_set_of,
-    table_of,
-)
-
-_BODY = """(
-    number TEXT NOT NULL PRIMARY KEY,
-    currency TEXT NOT NULL,
-    amount_minor INTEGER,
-    paid_minor INTEGER NOT NULL,
-    state INTEGER NOT NULL,
-    issued INTEGER NOT NULL,
-    due INTEGER,
-    code TEXT NOT NULL,
-    offence INTEGER NOT NULL,
-    held_days INTEGER NOT NULL,
-    plate_hash BLOB,
-    posted_epoch INTEGER NOT NULL,
-    posted_seq INTEGER NOT NULL{more}
-) WITHOUT ROWID"""
-_ALL = ", ".join(("number", *COLUMNS))
-_MARKS = ", ".join("?" * (len(COLUMNS) + 1))
-
-
-_PLATES = """CREATE TABLE IF NOT EXISTS plates (
-    service TEXT NOT NULL, state TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (service, state)
-) WITHOUT ROWID"""
+from kiosk.sync.replica import COLUMNS, SCHEMA_VERSION, DataSetInfo, check_version, data_set_of, table_of
+from kiosk.sync.replica_schema import BODY, index, make, upgrade
+from kiosk.sync.staging import ALL, Staging
 
 
 class Plates(msgspec.Struct, frozen=True):
@@ -115,9 +85,10 @@ def open_store(path: Path) -> sqlite3.Connection:
         ) from fault
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            _make(connection)
-        if check_version(connection, path) < SCHEMA_VERSION:
-            _upgrade(connection)
+            make(connection)
+        version = check_version(connection, path)
+        if version < SCHEMA_VERSION:
+            upgrade(connection, version)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=8388608")  # a big import must not keep its WAL on the card
     except sqlite3.Error as fault:
@@ -132,91 +103,27 @@ def open_store(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database
-
-    store = Database(connection)
-    store.enable_wal()
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    store["data_sets"].create(  # type: ignore[union-attr]
-        {"name": str, "generation": int, "cursor": int, "digest": str, "rows": int, "taken_at_ns": int},
-        pk="name",
-        not_null={"generation", "cursor", "digest", "rows", "taken_at_ns"},
-        if_not_exists=True,
-    )
-    connection.execute(_PLATES)
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a file of version 1 forward: plates can be found."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute(_PLATES)
-        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'invoices\\_%' ESCAPE '\\'"
-        for (table,) in connection.execute(tables).fetchall():
-            _index(connection, table)
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _index(connection: sqlite3.Connection, table: str) -> None:
-    connection.execute(
-        f"CREATE INDEX IF NOT EXISTS main.plates_of_{table} ON {table} (plate_hash) WHERE plate_hash IS NOT NULL"
-    )
-
-
-class Batch:
-    """Rows of one service on their way into the replica.  Staged outside it; duplicates are told, not taken."""
+class Batch(Staging):
+    """Rows of one service on their way into the replica."""
 
     def __init__(self, connection: sqlite3.Connection, service: str) -> None:
-        self._connection = connection
-        self.service = service
         self.table = table_of(service)
-        connection.execute("PRAGMA temp.cache_size=-16384")
-        connection.execute("DROP TABLE IF EXISTS temp.staging")
-        connection.execute("CREATE TABLE temp.staging " + _BODY.format(more=",\n    line INTEGER NOT NULL"))
-        connection.execute("BEGIN")
-        self._insert = f"INSERT OR IGNORE INTO temp.staging ({_ALL}, line) VALUES ({_MARKS}, ?)"
-
-    def add(self, row: Row, line: int) -> bool:
-        """Stage one row; return False where its number is staged already."""
-        return self._connection.execute(self._insert, (*row, line)).rowcount == 1
-
-    def add_all(self, rows: Iterable[tuple[object, ...]]) -> None:
-        """Stage many rows at once, each with its line as the last value; duplicates are left out silently."""
-        self._connection.executemany(self._insert, rows)
-
-    def staged(self, number: str) -> tuple[Row, int] | None:
-        """Return the staged row of a number and its line."""
-        found = self._connection.execute(
-            f"SELECT {_ALL}, line FROM temp.staging WHERE number = ?", (number,)
-        ).fetchall()
-        return (found[0][:-1], found[0][-1]) if found else None
-
-    def drop(self, number: str) -> None:
-        """Take a staged row out again."""
-        self._connection.execute("DELETE FROM temp.staging WHERE number = ?", (number,))
-
-    def count(self) -> int:
-        """Return how many rows are staged."""
-        return int(self._connection.execute("SELECT count(*) FROM temp.staging").fetchone()[0])
+        super().__init__(connection, service)
 
     def take_over(self, taken_at_ns: int, *, snapshot: bool = False, plates: Plates | None = None) -> Taken:
         """Make the staged rows visible, all at once, and return what changed.
 
         Raises:
-            ReplicaError: rows that stay hold plates hashed under another key; nobody could find those any more.
+            ReplicaError: the data come from a hub; or rows that stay hold plates hashed under another key, which
+                nobody could find any more.
         """
         run = self._connection.execute
         run("COMMIT")
         run("BEGIN IMMEDIATE")
         try:
-            run(f"CREATE TABLE IF NOT EXISTS main.{self.table} {_BODY.format(more='')}")
-            _index(self._connection, self.table)
+            self._refuse_a_hubs()
+            run(f"CREATE TABLE IF NOT EXISTS main.{self.table} {BODY.format(more='')}")
+            index(self._connection, self.table)
             self._note_plates(plates, snapshot)
             before = run(f"SELECT count(*) FROM main.{self.table}").fetchone()[0]
             staged = self.count()
@@ -241,17 +148,21 @@ class Batch:
         run("PRAGMA wal_checkpoint(PASSIVE)")
         return Taken(added, changed, unchanged, removed, info)
 
-    def close(self) -> None:
-        """Throw the staged rows away."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._connection.execute("DROP TABLE IF EXISTS temp.staging")
+    def _refuse_a_hubs(self) -> None:
+        """A file beside the hub's feed would mix rows that counted this kiosk's payments with rows that did not."""
+        name = data_set_of(self.service)
+        found = self._connection.execute("SELECT source FROM data_sets WHERE name = ?", (name,)).fetchall()
+        if found and found[0][0]:
+            raise ReplicaError(
+                f"{name} comes from hub {found[0][0]}",
+                hint="import it there (kiosk hub import); a kiosk that leaves its hub begins without sync.db",
+            )
 
     def _upsert(self) -> None:
         sets = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS)
         differs = " OR ".join(f"{column} IS NOT excluded.{column}" for column in COLUMNS)
         self._connection.execute(
-            f"INSERT INTO main.{self.table} ({_ALL}) SELECT {_ALL} FROM temp.staging WHERE true "
+            f"INSERT INTO main.{self.table} ({ALL}) SELECT {ALL} FROM temp.staging WHERE true "
             f"ON CONFLICT (number) DO UPDATE SET {sets} WHERE {differs}"
         )
 
@@ -259,11 +170,11 @@ class Batch:
         shadow = f"shadow_{self.table}"
         run = self._connection.execute
         run(f"DROP TABLE IF EXISTS main.{shadow}")
-        run(f"CREATE TABLE main.{shadow} {_BODY.format(more='')}")
-        run(f"INSERT INTO main.{shadow} ({_ALL}) SELECT {_ALL} FROM temp.staging ORDER BY number")
+        run(f"CREATE TABLE main.{shadow} {BODY.format(more='')}")
+        run(f"INSERT INTO main.{shadow} ({ALL}) SELECT {ALL} FROM temp.staging ORDER BY number")
         run(f"DROP TABLE main.{self.table}")
         run(f"ALTER TABLE main.{shadow} RENAME TO {self.table}")
-        _index(self._connection, self.table)
+        index(self._connection, self.table)
 
     def _note_plates(self, plates: Plates | None, snapshot: bool) -> None:
         """Write under which key and for which states plates can be found."""

@@ -177,9 +177,9 @@ def test_a_file_that_is_no_replica_is_refused(path: Path, content: bytes) -> Non
 def test_a_replica_of_a_newer_version_is_refused(path: Path) -> None:
     take(path, BASE)
     with closing(sqlite3.connect(path)) as other:
-        other.execute("PRAGMA user_version=3")
+        other.execute("PRAGMA user_version=4")
     for readonly in (True, False):
-        with pytest.raises(ReplicaError, match="version 3"):
+        with pytest.raises(ReplicaError, match="version 4"):
             Replica.open(path, readonly=readonly)
 
 
@@ -257,7 +257,7 @@ def test_a_replica_of_version_1_is_read_as_it_is_and_brought_forward_by_the_next
         assert replica.plate_states("any") is None
     open_store(path).close()
     with closing(sqlite3.connect(path)) as other:
-        assert other.execute("PRAGMA user_version").fetchone() == (2,)
+        assert other.execute("PRAGMA user_version").fetchone() == (3,)
         names = {row[0] for row in other.execute("SELECT name FROM sqlite_master")}
     assert {"plates", "plates_of_invoices_parking_citation"} <= names
     with closing(Replica.open(path)) as replica:

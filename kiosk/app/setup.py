@@ -106,7 +106,7 @@ def load(file: Path) -> Setup:
         try:
             return load_with(file, load_pack(sent))
         except KioskError:
-            pass  # it fitted when it came; since then it or kiosk.toml was changed by hand, as the fact of the start tells
+            pass  # it fitted when it came: it or kiosk.toml was changed by hand, as the fact of the start tells
     return load_with(file, load_pack(directory_of(file, settings.paths.city_data)))
 
 

@@ -46,20 +46,20 @@ def test_a_pack_stands_from_the_next_start_on(state: Path) -> None:
 def test_a_payment_goes_on_with_the_pack_it_began_with(state: Path) -> None:
     journal = state / "journal-demo.db"
     begun = Step(paid(1, 1, 1)[:3], actor="citizen")
-    build(journal, rows_of({"start": story()["start"], "first": begun}))
+    build(journal, rows_of({"start": story()["start"], "first": begun}, "demo"))
     assert payment_open(journal)
     lay(state, 3, document())
     assert pack_of_start(state, journal) is None
     started_with(state, sample_dir())
     assert pack_of_start(state, journal) is None
     journal.unlink()
-    build(journal, rows_of({"start": story()["start"], "first": Step(paid(1, 1, 1), actor="citizen")}))
+    build(journal, rows_of({"start": story()["start"], "first": Step(paid(1, 1, 1), actor="citizen")}, "demo"))
     assert not payment_open(journal)
     assert pack_of_start(state, journal) == state / "hub-packs" / "3"
     started_with(state, state / "hub-packs" / "3")
     lay(state, 4, document())
     journal.unlink()
-    build(journal, rows_of({"start": story()["start"], "first": begun}))
+    build(journal, rows_of({"start": story()["start"], "first": begun}, "demo"))
     assert pack_of_start(state, journal) == state / "hub-packs" / "3"
 
 

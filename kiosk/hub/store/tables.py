@@ -250,9 +250,16 @@ acknowledged = Table(
 
 alert = Table(
     "alert", office,
-    # What was told to whom: `webhook` or `mail`; retried until `sent_ns` is set or it is withdrawn.
+    # What was raised, once for each event; `cleared_ns` is 0 while it stands, `sent_ns` until everybody was told.
     Column("id", Text, primary_key=True), _text("kind"), _text("kiosk"), _text("detail"), _number("raised_ns"),
     _number("cleared_ns"), _number("sent_ns"), _number("tries"), _text("trouble"),
+)  # fmt: skip
+
+alert_message = Table(
+    "alert_message", office,
+    # That an alert was `raised` or `cleared`, for `webhook` or `mail`; tried again until `sent_ns` is set.
+    Column("alert", Text, primary_key=True), Column("event", Text, primary_key=True),
+    Column("channel", Text, primary_key=True), _number("due_ns"), _number("sent_ns"), _number("tries"),
 )  # fmt: skip
 
 # --- books: derived, owned by the projector -------------------------------------------------------------------------

@@ -43,6 +43,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "alert_message",
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("due_ns", sa.BigInteger(), nullable=False),
+        sa.Column("sent_ns", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("alert", "event", "channel"),
+    )
+    op.create_table(
         "code",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kiosk", sa.Text(), nullable=False),

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench axe pictures lock wheel clean
+.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench bench-sync axe pictures lock wheel clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by sta
 
 bench: $(STAMPS)/test ## measure, each figure beside the limit measured in the same run
 	@$(BIN)/python -m bench
+
+bench-sync: $(STAMPS)/test ## measure sync to a hub beside MQTT, NATS, HTTP and PostgreSQL; FACTS=5000 for fewer
+	@$(BIN)/python -m bench.measure_sync $(if $(FACTS),--facts $(FACTS)) $(if $(RUNS),--runs $(RUNS))
 
 axe: $(STAMPS)/test $(STAMPS)/system ## hold every screen, language, mode and size against WCAG 2.2 AA; ONLY=idle,entering for fewer screens
 	@$(BIN)/python -m bench.axe_matrix $(if $(ONLY),--only $(ONLY))

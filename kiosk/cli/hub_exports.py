@@ -51,7 +51,7 @@ def export(
         date=date.date(), target=target or format_name, format=format_of(format_name), by=f"system:{getpass.getuser()}",
         now_ns=now, running=running_date(now, setup.zone, setup.cut_off), even_so=even_so,
     )  # fmt: skip
-    stores = setup.stores(readonly_books=True)
+    stores = setup.stores(readonly=("segments", "books"))
     try:
         made = export_date(stores, asked, city_of(setup))
     finally:

@@ -32,10 +32,10 @@ _HUB = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _SIGNATURE = re.compile(r"([0-9a-f]{128})?")
 _PLACE = re.compile(r"[0-9]{1,10}/[0-9]{1,10}")
 COMMANDS = ("resend", "rotate", "close", "shutter")
-#: Letters of the words that a hub puts on the screen: what fits there in large type.
-LONGEST_REASON = 200
+#: Letters of the words that a hub puts on the screen.
+LONGEST_REASON = 400
 #: Letters of who asked at the hub.
-LONGEST_BY = 32
+LONGEST_BY = 64
 #: Where no citizen has begun a payment, or has ended it: new ones can be kept out without sending anybody away.
 AT_REST = frozenset((State.IDLE, State.OUT_OF_SERVICE, State.RECEIPTING, State.THANKING, *OPERATING))
 

@@ -68,7 +68,6 @@ _InvoiceRow = tuple[
 _encoder = msgspec.msgpack.Encoder()
 _rows = msgspec.msgpack.Decoder(_InvoiceRow)
 _pieces = msgspec.msgpack.Decoder(tuple[_Number, Annotated[bytes, msgspec.Meta(max_length=_PIECE)]])
-_files = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 def service_of(name: str) -> str:
@@ -168,23 +167,6 @@ def document_digest(body: bytes) -> str:
     return digest_of(sum(weight(row) for row in document_rows(body)))
 
 
-def pack_body(files: Mapping[str, bytes]) -> bytes:
-    """Return a pack as a document: its files by name, always in the same order."""
-    return _encoder.encode({name: files[name] for name in sorted(files)})
-
-
-def read_pack(body: bytes) -> dict[str, bytes]:
-    """Return the files of a pack by name; each name stays below the directory that it is unpacked into.
-
-    Raises:
-        SyncError: it is no pack, or a name leads elsewhere.
-    """
-    try:
-        files = _files.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise SyncError(f"the pack cannot be read: {str(fault)[:120]}") from fault
-    for name in files:
-        parts = name.split("/")
-        if not name.isascii() or not name.isprintable() or "\\" in name or any(p in ("", ".", "..") for p in parts):
-            raise SyncError(f"the pack holds a file named {name[:60]!r}")
-    return files
+def pack_body(texts: Mapping[str, str]) -> bytes:
+    """Return a pack as a document: its texts by name, always in the same order.  A logo stays with each kiosk."""
+    return _encoder.encode({name: texts[name] for name in sorted(texts)})

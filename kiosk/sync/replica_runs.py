@@ -71,7 +71,7 @@ class RunStore:
         if service_of(name):
             wanted = "SELECT generation, cursor, digest FROM data_sets WHERE name = ? AND source = ?"
         else:
-            wanted = "SELECT version, version, digest FROM documents WHERE name = ? AND source = ?"
+            wanted = "SELECT 1, version, digest FROM documents WHERE name = ? AND source = ?"
         found = self._connection.execute(wanted, (name, hub)).fetchall()
         return DataCursor(name, *found[0]) if found else None
 

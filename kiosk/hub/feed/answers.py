@@ -57,12 +57,9 @@ class Librarian:
         rows = document_rows(found.body)
         parts: list[Message] = []
         if pull.data.digest != found.digest:
-            begun = DataCursor(found.name, found.version, found.version)
+            begun = DataCursor(found.name, 1, found.version)
             groups = [rows[at : at + 4] for at in range(0, len(rows), 4)] or [()]
-            fits = pull.snapshot is not None and (pull.snapshot.generation, pull.snapshot.cursor) == (
-                found.version, found.version,
-            )  # fmt: skip
-            first = pull.chunks if fits else 0
+            first = pull.chunks if pull.snapshot == begun else 0
             credit = min(pull.credit, MOST_CREDIT)
             parts = [
                 Snap(begun, chunk, groups[chunk], found.version, len(rows))

@@ -27,8 +27,8 @@ class Document(msgspec.Struct, frozen=True):
 
     @property
     def data(self) -> DataCursor:
-        """How far the document is, as a data set: each version is a generation of its own."""
-        return DataCursor(self.name, self.version, self.version, self.digest)
+        """How far the document is, as a data set: its version is the cursor of the only generation."""
+        return DataCursor(self.name, 1, self.version, self.digest)
 
 
 def publish(office: sa.Connection, name: str, body: bytes, by: str, now_ns: int) -> tuple[int, bool]:
@@ -66,7 +66,7 @@ def held(office: sa.Connection) -> tuple[DataCursor, ...]:
     wanted = sa.select(document.c.name, sa.func.max(document.c.version)).group_by(document.c.name)
     newest_of = dict(office.execute(wanted).tuples().all())
     rows = office.execute(sa.select(document.c.name, document.c.version, document.c.digest)).tuples()
-    found = [DataCursor(name, version, version, digest) for name, version, digest in rows if newest_of[name] == version]
+    found = [DataCursor(name, 1, version, digest) for name, version, digest in rows if newest_of[name] == version]
     return tuple(sorted(found, key=lambda each: each.name))
 
 

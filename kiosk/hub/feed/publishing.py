@@ -58,6 +58,8 @@ Imported = Any
 def refresh(books: sa.Connection, office: sa.Engine, now_ns: int, *, most: int = MOST_ROWS) -> bool:
     """Publish what changed, within the running transaction of the books; return whether more is waiting.
 
+    A large import is published in several calls, so that posting goes on between them.
+
     Called by the projector alone, once it has posted everything that was there when it began: what is published
     while old facts are posted again would take payments back.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,9 @@ class Office:
             return list(connection.execute(sa.select(command).order_by(command.c.asked_ns)))
 
     def answer(self, state: str, answer: str) -> None:
-        """Do as the front does when a kiosk has answered."""
+        """Do as the front does when a kiosk has answered a command."""
+        while not self.rows():
+            time.sleep(0.02)
         with self.stores.office.begin() as connection:
             connection.execute(command.update().values(state=state, answer=answer, answered_ns=1))
 
@@ -72,10 +75,10 @@ def test_a_command_waits_for_its_kiosk_and_says_so(office: Office) -> None:
 
 @pytest.mark.parametrize(("state", "code"), [("done", 0), ("refused", 1)])
 def test_the_answer_of_the_kiosk_ends_the_wait(office: Office, state: str, code: int) -> None:
-    front = threading.Timer(0.3, office.answer, (state, "because"))
+    front = threading.Thread(target=office.answer, args=(state, "because"), daemon=True)
     front.start()
     done = office.run("K07", "close", "2026-11-21", "--json")
-    front.join()
+    front.join(20)
     assert done.exit_code == code, done.output
     told = json.loads(done.output)
     assert (told["schema"], told["state"], told["answer"]) == ("kiosk-hub-command-1", state, "because")

@@ -34,9 +34,10 @@ Job = Callable[[sa.Connection], Any]
 class Desk(threading.Thread):
     """The writer."""
 
-    def __init__(self, open_stores: Callable[[], Stores]) -> None:
+    def __init__(self, open_stores: Callable[[], Stores], period_s: float = 1.0) -> None:
         super().__init__(name="front-desk", daemon=True)
         self._open = open_stores
+        self._period_s = period_s
         self._jobs: queue.Queue[tuple[Job, Callable[[Any], None] | None] | None] = queue.Queue(MOST_JOBS)
         #: What is to be told in the loop's own thread, with the result of its job (None where it failed).
         self.answers: deque[tuple[Callable[[Any], None], Any]] = deque()
@@ -68,7 +69,7 @@ class Desk(threading.Thread):
         try:
             while True:
                 try:
-                    asked = self._jobs.get(timeout=max(0.0, told + 1 - time.monotonic()))
+                    asked = self._jobs.get(timeout=max(0.0, told + self._period_s - time.monotonic()))
                 except queue.Empty:
                     told = time.monotonic()
                     self._write(stores)

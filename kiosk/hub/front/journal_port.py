@@ -8,7 +8,7 @@ refused peer costs the others nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -27,7 +27,21 @@ from kiosk.hub.front.watch import Seen
 from kiosk.hub.settings import HubConfig
 from kiosk.journal.keys import SigningKey
 from kiosk.sync import wire
-from kiosk.sync.messages import Ahead, Command, Done, Hello, Journal, Message, Nack, Nudge, Ping, Pong, Pull, Status
+from kiosk.sync.messages import (
+    Ahead,
+    Command,
+    DataCursor,
+    Done,
+    Hello,
+    Journal,
+    Message,
+    Nack,
+    Nudge,
+    Ping,
+    Pong,
+    Pull,
+    Status,
+)
 from kiosk.sync.messages import Welcome as _Welcome
 
 #: Milliseconds that a kiosk waits where a worker is behind, and where it, or the database, is not there.
@@ -63,7 +77,8 @@ class JournalPort:
         self.seen = Seen()
         self.fresh = True
         self._news: dict[str, Contact] = {}
-        self._nudged = self.seen.data
+        #: What the kiosks know of; None before the first look, which is no news.
+        self._nudged: Mapping[str, DataCursor] | None = None
         #: Announced key -> when its first use was told to the desk, monotonic.
         self._promoted: dict[str, float] = {}
         self._swept = time.monotonic()
@@ -236,15 +251,17 @@ class JournalPort:
             self._desk.ask(lambda connection: commands.mark_sent(connection, sent))
         if self.seen.data is not self._nudged:
             before, self._nudged = self._nudged, self.seen.data
-            changed = tuple(each for name, each in self._nudged.items() if before.get(name) != each)
-            if before and changed:
-                for peer in self.peers.welcomed():
-                    if self.seen.registry.admits(peer.key) is not None:
-                        self._send(peer.id, peer, Nudge(changed))
+            if before is not None:
+                self._nudge(tuple(each for name, each in self._nudged.items() if before.get(name) != each))
         if time.monotonic() - self._swept > 60:
             self._swept = time.monotonic()
             self.peers.sweep(time.time_ns())
             self._promoted.clear()
+
+    def _nudge(self, changed: tuple[DataCursor, ...]) -> None:
+        for peer in self.peers.welcomed():
+            if self.seen.registry.admits(peer.key) is not None:
+                self._send(peer.id, peer, Nudge(changed))
 
     def _send_commands(self, kiosk: str) -> list[Command]:
         peer, now = self.peers.of_kiosk(kiosk), time.monotonic_ns()

@@ -76,7 +76,7 @@ class Router:
         self.bound[pair.public] = endpoint
 
     def unbind(self, key: str) -> None:
-        """Answer no more with a key; connections that are open stay."""
+        """Answer no more with a key; libzmq ends the connections that are open on it, too."""
         self.socket.unbind(self.bound.pop(key))
 
     def spoke(self, frame: zmq.Frame) -> int:

@@ -44,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True):
     """What tests make smaller than the protocol says."""
 
     handshake_ms: int = HANDSHAKE_MS
+    #: Seconds between two writes of contacts and findings.
+    tell_s: float = 1.0
     largest: int = wire.LARGEST
 
 
@@ -68,6 +70,7 @@ class Front:
         limits = limits or Limits()
         self._setup = setup
         self._listen = setup.config.listen
+        self._tell_s = limits.tell_s
         signing = load_signing_key(setup.config.state)
         stores = setup.stores()
         try:
@@ -79,7 +82,7 @@ class Front:
             stores.close()
         if not self._watch.seen.registry.server:
             raise HubError("this hub has no key", hint="kiosk hub init")
-        self._desk = Desk(setup.stores)
+        self._desk = Desk(setup.stores, limits.tell_s)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.max_sockets = 65_535
         self._zap = zap.open_handler(self._context)
@@ -149,7 +152,7 @@ class Front:
             if self.port.seen.registry.server != self._server:
                 self._bind_all()
             self.port.act()
-        if now - self._told_at >= 1:
+        if now - self._told_at >= self._tell_s:
             self._told_at = now
             if not (self._watch.is_alive() and self._desk.is_alive()):
                 raise HubError("a thread of the front died", hint="see the lines before this one", transient=True)

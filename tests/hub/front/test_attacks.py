@@ -1,0 +1,222 @@
+"""Attacks on the hub's ports: each is refused and recorded, and another kiosk's traffic goes on undisturbed."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from kiosk.hub.front import watch
+from kiosk.hub.front.refusals import MOST_STRANGERS
+from kiosk.hub.store import tables
+from kiosk.sync import wire
+from kiosk.sync.keys import TransportKey
+from kiosk.sync.messages import Ack, Enrol, Journal, Mark, Nack, Ping, Pong
+from tests.hub.front.conftest import FakeKiosk, HubInThread, hello, until
+
+
+@pytest.fixture
+def honest(hub: HubInThread) -> Iterator[FakeKiosk]:
+    """A kiosk that is at work before the attack, and still is after it."""
+    kiosk = hub.connect("K01")
+    kiosk.greet()
+    yield kiosk
+    kiosk.works()
+    assert kiosk.number == kiosk.got[-1][0].number  # everything was answered, nothing else came
+    assert not [code for code, name in hub.findings() if name == "K01"]
+
+
+def test_a_key_that_nobody_registered_is_refused_at_the_handshake(hub: HubInThread, honest: FakeKiosk) -> None:
+    stranger = hub.connect("K02", TransportKey.generate())
+    stranger.send(hello("K02"))
+    hub.found("unknown_key")
+    assert stranger.silence()
+    assert not hub.worker.of("K02")
+
+
+def test_strangers_fill_neither_memory_nor_tables(hub: HubInThread, honest: FakeKiosk) -> None:
+    refusals = hub.front._refusals
+    for number in range(5 * MOST_STRANGERS):
+        refusals.note("unknown_key", detail="x", where=f"10.0.{number >> 8}.{number & 255}")
+    hub.found("unknown_key", times=5 * MOST_STRANGERS)
+    with hub.stores.office.connect() as connection:
+        rows = connection.execute(sa.select(tables.peer_finding.c.id)).all()
+    assert len(rows) == MOST_STRANGERS + 1
+
+
+def test_a_pending_key_is_refused_at_the_journals_port(hub: HubInThread, honest: FakeKiosk) -> None:
+    key, _ = hub.register("K02", state="pending", kiosk_state="pending")
+    hub.connect("K02", key).send(hello("K02"))
+    hub.found("pending_key", "K02")
+    assert not hub.worker.of("K02")
+
+
+def test_a_revocation_bites_an_open_connection_at_its_next_message(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    kiosk.works()
+    before = len(hub.worker.of("K02"))
+    hub.change(tables.kiosk_key.update().where(tables.kiosk_key.c.key == kiosk.key.public).values(state="revoked"))
+    kiosk.send(Journal(1, 2, b"", (b"row",), b""))
+    assert kiosk.expect(Nack).code == "revoked"
+    kiosk.send(Ping(1))
+    assert isinstance(kiosk.expect(Nack), Nack)
+    hub.found("revoked_key", "K02", 2)
+    assert len(hub.worker.of("K02")) == before
+
+
+def test_a_revoked_kiosk_gets_no_answer_that_was_under_way(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    hub.worker.mute = True
+    kiosk.send(Journal(1, 1, b"", (b"row",), b""))
+    until(lambda: len(hub.worker.of("K02")) == 2)
+    hub.change(tables.kiosk.update().where(tables.kiosk.c.id == "K02").values(state="revoked"))
+    hub.worker.mute = False
+    assert kiosk.silence()
+
+
+def test_a_key_speaks_for_no_other_kiosk(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.send(hello("K01"))
+    assert kiosk.expect(Nack).code == "unknown_key"
+    kiosk.send(Journal(1, 1, b"", (b"row",), b""))
+    assert kiosk.expect(Nack).code == "unknown_key"
+    hub.found("claimed_identity", "K02", 2)
+    assert not hub.worker.of("K02")
+    assert len(hub.worker.of("K01")) == 1
+    kiosk.greet()
+    kiosk.works()
+
+
+def test_a_kiosk_in_another_realm_is_refused(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.send(hello("K02", realm="training"))
+    assert kiosk.expect(Nack).code == "wrong_realm"
+    hub.found("wrong_realm", "K02")
+    assert not hub.worker.of("K02")
+
+
+def test_an_unknown_version_is_told_and_refused(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.send(hello("K02"), version=9)
+    assert kiosk.expect(Nack).code == "version"
+    kiosk.send(hello("K02", oldest=5, newest=9))
+    assert kiosk.expect(Nack).code == "version"
+    hub.found("wrong_version", "K02", 2)
+
+
+def test_messages_that_do_not_belong_here_are_refused(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    enrol = Enrol("K02", "live", kiosk.key.public, "00", 1, b"", b"")
+    kiosk.send(enrol)
+    kiosk.send(Ack(Mark(), Mark(), 1, 1))
+    kiosk.socket.send_multipart([b"head"])
+    kiosk.socket.send_multipart([b"head", b"payload"])
+    kiosk.socket.send_multipart([b"a", b"b", b"c", b"d"])
+    kiosk.socket.send_multipart([b"x" * 100, b""])
+    head = wire.encode(Ping(1), session=7, number=50)[0]
+    kiosk.socket.send_multipart([head, b"\xc1\xc1"])
+    kiosk.number = 50
+    codes = [kiosk.expect(Nack).code for _ in range(7)]
+    assert sorted(codes) == ["malformed"] * 6 + ["too_large"]
+    hub.found("malformed_message", "K02", 6)
+    kiosk.works()
+
+
+def test_a_replayed_message_is_refused(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    batch = Journal(1, 1, b"", (b"row",), b"")
+    kiosk.send(batch, number=5)
+    kiosk.expect(Ack)
+    kiosk.send(batch, number=5)
+    assert kiosk.expect(Nack).code == "malformed"
+    kiosk.send(batch, number=3)
+    assert kiosk.expect(Nack).code == "malformed"
+    hub.found("replayed", "K02", 2)
+    assert len(hub.worker.of("K02")) == 2
+    kiosk.number = 5
+    kiosk.works()
+
+
+def test_a_message_above_the_limit_ends_its_connection_and_no_other(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    for round_ in range(5):
+        kiosk.number = round_
+        kiosk.greet()
+        # Two megabytes where one is taken: the length alone, in the first bytes, ends the connection.
+        kiosk.socket.send_multipart([b"head", b"x" * (2 << 20)])
+        until(lambda: hub.front.port.peers.of_kiosk("K02") is None)
+    hub.found("unstable_line", "K02")
+    kiosk.greet()
+    kiosk.works()
+
+
+def raw(hub: HubInThread, port: int = 0) -> socket.socket:
+    made = socket.create_connection(("127.0.0.1", hub.ports[port]), timeout=20)
+    made.settimeout(20)
+    return made
+
+
+def ended(connection: socket.socket) -> bool:
+    """Read until the other side ends it."""
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    connection.close()
+    return True
+
+
+@pytest.mark.parametrize("port", [0, 1])
+def test_garbage_on_a_port_is_cut_off(hub: HubInThread, honest: FakeKiosk, port: int) -> None:
+    """Bytes that are no ZMTP, and a greeting that asks for no encryption."""
+    for bytes_ in (
+        b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n" + b"\0" * 64, secrets.token_bytes(4096), b"\x01\0" * 50,
+        b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48),
+    ):  # fmt: skip
+        connection = raw(hub, port)
+        connection.sendall(bytes_)
+        assert ended(connection)
+    hub.found("strange_connection", times=4)
+
+
+def test_a_peer_that_dawdles_over_its_greeting_is_cut_off(hub: HubInThread, honest: FakeKiosk) -> None:
+    connections = [raw(hub) for _ in range(20)]
+    for connection in connections:
+        connection.sendall(b"\xff")
+    honest.works()
+    assert all(ended(connection) for connection in connections)
+    hub.found("strange_connection", times=20)
+
+
+def test_more_connections_than_the_hub_takes_are_told_to_wait(hub: HubInThread, honest: FakeKiosk) -> None:
+    hub.front.port.peers._most = 2
+    first = hub.connect("K02")
+    first.greet()
+    second = hub.connect("K03")
+    second.send(hello("K03"))
+    assert second.expect(Nack).code == "busy"
+    hub.found("too_many_peers", "K03")
+    first.close()
+    until(lambda: len(hub.front.port.peers) == 1)
+    second.greet()
+
+
+def test_a_registry_that_cannot_be_read_admits_nobody(hub: HubInThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    monkeypatch.setattr("kiosk.hub.front.service.STALE_NS", -1)
+    kiosk.send(Ping(time.time_ns()))
+    assert kiosk.expect(Nack).code == "busy"
+    assert watch.STALE_NS > 1_000_000_000
+    monkeypatch.undo()
+    kiosk.send(Ping(time.time_ns()))
+    kiosk.expect(Pong)

@@ -45,6 +45,9 @@ class LoneStage:
     def _nobody(self, act: str) -> SimulatorError:
         return SimulatorError(f"{act}: there is no screen here", hint="play this scenario with kiosk demo")
 
+    def _no_hub(self, act: str) -> SimulatorError:
+        return SimulatorError(f"{act}: there is no hub here", hint="play this scenario with kiosk demo")
+
     def _until(self, act: str, done: Callable[[], bool]) -> None:
         end = time.monotonic_ns() + self.patience_ms * 1_000_000
         while True:
@@ -158,6 +161,14 @@ class LoneStage:
             there = Money(sum(device.cashbox), device.unit.currency)
         if there != value:
             raise SimulatorError(f"expect box {value}: there is {there}", hint="look at the notes that came back")
+
+    # --- hub -------------------------------------------------------------------------------------------------------
+
+    def network(self, mode: str) -> None:
+        raise self._no_hub("network")
+
+    def expect_hub(self, complete: bool) -> None:
+        raise self._no_hub("expect hub")
 
     # --- printer ---------------------------------------------------------------------------------------------------
 

@@ -102,6 +102,8 @@ wait screen NAME [within 10 s]
 expect screen NAME
 expect due|remaining|box [USD] 25.00
 expect receipt | expect no receipt
+cut network | stall network | join network        between kiosk and hub
+expect hub facts | expect hub behind               every fact is at the hub | some are not
 """
 
 #: Lines that are always the same words.
@@ -133,6 +135,11 @@ _FIXED: dict[str, Callable[[int], Step]] = {
     "repeat escrow": lambda line: do.RepeatEscrow(line),
     "expect receipt": lambda line: do.ExpectReceipt(line),
     "expect no receipt": lambda line: do.ExpectReceipt(line, present=False),
+    "cut network": lambda line: do.Network(line, "cut"),
+    "stall network": lambda line: do.Network(line, "stalled"),
+    "join network": lambda line: do.Network(line, "joined"),
+    "expect hub facts": lambda line: do.ExpectHub(line),
+    "expect hub behind": lambda line: do.ExpectHub(line, complete=False),
 }
 
 
@@ -172,7 +179,7 @@ def _expect(read: _Reader) -> Step:
     if what == "box":
         return do.ExpectBox(read.line, _money(rest, read.currency))
     raise SimulatorError(
-        f"cannot expect {read.after(1)[:40]!r}", hint="expect screen, due, remaining, receipt, no receipt or box"
+        f"cannot expect {read.after(1)[:40]!r}", hint="expect screen, due, remaining, receipt, no receipt, box or hub"
     )
 
 
@@ -262,6 +269,11 @@ def play(steps: Iterable[Step], stage: do.Stage, *, source: str = "<scenario>") 
             raise ScenarioError(f"{source}:{step.line}: {error.message}", hint=error.hint) from error
         played += 1
     return played
+
+
+def needs_hub(steps: Iterable[Step]) -> bool:
+    """Tell whether a scenario speaks of the hub or of the network to it."""
+    return any(isinstance(step, do.Network | do.ExpectHub) for step in steps)
 
 
 def write(step: Step) -> str:

@@ -49,6 +49,8 @@ class Stage(Protocol):
     def expect_remaining(self, value: Money) -> None: ...
     def expect_receipt(self, present: bool) -> None: ...
     def expect_box(self, value: Money) -> None: ...
+    def network(self, mode: str) -> None: ...
+    def expect_hub(self, complete: bool) -> None: ...
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -334,3 +336,21 @@ class ExpectBox(Step, frozen=True):
 
     def act(self, stage: Stage) -> None:
         stage.expect_box(self.value)
+
+
+class Network(Step, frozen=True):
+    """The network to the hub is ``cut``, ``stalled`` or ``joined``."""
+
+    mode: str
+
+    def act(self, stage: Stage) -> None:
+        stage.network(self.mode)
+
+
+class ExpectHub(Step, frozen=True):
+    """The hub holds every fact that the kiosk has committed, or lacks some."""
+
+    complete: bool = True
+
+    def act(self, stage: Stage) -> None:
+        stage.expect_hub(self.complete)

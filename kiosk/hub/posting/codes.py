@@ -1,0 +1,57 @@
+"""Every code that posting and `hub verify` use for a finding and what it means; what to do: docs/hub-findings.md."""
+
+from __future__ import annotations
+
+#: Rows that are evidence and cannot be posted: each is in `quarantine`; a finding of kiosk and epoch counts them.
+QUARANTINED = {
+    "row_unreadable": "the bytes of a row are not a fact",
+    "fact_too_new": "a fact was written by a newer version of the software than the hub's",
+    "kind_unknown": "a fact is of a kind that the hub's software does not know",
+    "foreign_kiosk": "a fact tells of another kiosk than the one whose journal it is in",
+    "other_realm": "a fact of another realm than this hub's (training or demonstration at a live hub, or the reverse)",
+    "row_misplaced": "a fact says another place than the one it stands at",
+    "value_out_of_range": "a number or a text of a fact is larger than anything true can be",
+    "entry_unbalanced": "an entry does not balance, or posts nothing to an account",
+    "segment_altered": "the bytes of a segment are not those that were acknowledged: its hash is another one",
+    "unpostable": "the database refuses what a fact says, for a reason that nothing above names",
+}
+
+#: What was posted, and does not add up.
+POSTED = {
+    "entry_refused": "an entry that balances breaks the rules of the chart: an unknown account, or a fund off balance",
+    "entry_differs": "an entry is not what the rules post for such a fact; it stands as it was receipted",
+    "settlement_differs": "a settlement's tender is not what it applies, owes and holds, or not what its prices give",
+    "currency_differs": "an invoice was paid in another currency than before; the two are never added",
+    "reversal_unknown": "a reversal names no earlier fact with an entry",
+    "reversal_differs": "a reversal does not undo its original exactly",
+    "reversal_of_payment": "a payment was reversed at a kiosk, which no kiosk does",
+    "paid_twice": "several kiosks took money for one invoice; what is above is a case",
+    "receipt_twice": "one receipt number was issued twice",
+    "closing_twice": "one Z number was given twice",
+    "box_differs": "a count compares with another sum than the notes of the box session",
+    "facts_missing": "facts between two segments of a journal are missing",
+    "facts_repeated": "a segment repeats facts that are posted; they are not posted again",
+    "segment_missing": "a segment that was acknowledged, or is in the merge order, is not in the database",
+}
+
+#: What only `hub verify` finds; it also tells the codes of `kiosk journal verify` (kiosk/journal/findings.py).
+VERIFIED = {
+    "segment_unlinked": "a segment does not go on from the hash of the one before",
+    "key_unregistered": "an epoch is signed with a key that was never registered for the kiosk",
+    "mark_differs": "how far a journal is said to be here is not where its segments end",
+    "merge_hole": "the stored order of the segments has a hole, or names one twice",
+    "book_differs": "a row of the books is not what a clean rebuild from the segments gives",
+    "books_uncompared": "the books were not held against clean ones, and why",
+}
+
+SEVERITIES = {
+    "paid_twice": "note", "other_realm": "warning", "fact_too_new": "warning", "kind_unknown": "warning",
+    "facts_repeated": "warning", "books_uncompared": "note",
+}  # fmt: skip
+
+CODES = {**QUARANTINED, **POSTED, **VERIFIED}
+
+
+def severity(code: str) -> str:
+    """Return how bad a finding is: ``error`` unless the table says less."""
+    return SEVERITIES.get(code, "error")

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import sync_backlog, sync_ours, sync_rivals_nats
-from bench.measure_figures import file_system_of, middle, room_on_disk, say
+from bench.measure_figures import file_system_of, middle, room_on_disk, say, spread
 from bench.sync_rivals import RIVALS, Rival
 from bench.sync_servers import postgresql, program
 from bench.sync_store import Fact
@@ -73,7 +74,7 @@ def measure(room: Path, *, facts: int, runs: int, only: Iterable[str] = (), serv
         "bytes_a_fact": round(backlog.size / backlog.facts), "runs": runs, "cores": os.cpu_count(),
         "machine": platform.machine(), "python": platform.python_version(), "disk": file_system_of(room),
         "sqlite": sqlite3.sqlite_version, "nats": _dotted(sync_rivals_nats.version()), "mosquitto": _mosquitto(),
-        "left_out": {}, "failed": {},
+        "load_before": [], "left_out": {}, "failed": {},
     }  # fmt: skip
     rivals: list[Rival] = []
     for rival in RIVALS:
@@ -86,6 +87,9 @@ def measure(room: Path, *, facts: int, runs: int, only: Iterable[str] = (), serv
             rivals.append(rival)
     ours = [way for way in sync_ours.WAYS if (not wanted or way.name in wanted) and (servers or not way.needs)]
     rates: dict[str, list[float | None]] = {}
+    waits: dict[str, dict[str, list[int]]] = {}
+    if ours:
+        seller = sync_backlog.write(room / "seller", 1, "K08", realm="demo")
     with ExitStack() as held:
         address = ""
         if "postgresql" in [each.needs for each in rivals] + [each.needs for each in ours]:
@@ -93,34 +97,32 @@ def measure(room: Path, *, facts: int, runs: int, only: Iterable[str] = (), serv
         for number in range(runs):
             ways: list[Rival | sync_ours.Way] = [*rivals, *ours]
             first = number * 3 % max(1, len(ways))
+            told["load_before"].append(round(os.getloadavg()[0], 2))
             for way in ways[first:] + ways[:first]:
                 place = room / f"{number}-{way.name}"
                 begun = time.monotonic()
+                found: dict[str, float] = {}
                 try:
                     if isinstance(way, Rival):
                         found = {way.name: run_rival(way, place, rows, address)}
                     else:
                         found = sync_ours.drain(way, place, backlog, address)
+                        sales = sync_ours.latency(way, room / f"{number}-{way.name}-sales", backlog, address, seller)
+                        for when, times in sales.items():
+                            waits.setdefault(way.name, {}).setdefault(when, []).extend(times)
                 except (KioskError, RuntimeError, OSError, subprocess.SubprocessError) as error:
                     told["failed"][way.name] = f"{type(error).__name__}: {error}"[:600]
                     say(f"sync: {way.name} could not be measured: {told['failed'][way.name]}")
-                    found = {}
+                finally:
+                    for used in room.glob(f"{number}-{way.name}*"):
+                        shutil.rmtree(used)
                 for name, rate in found.items():
                     rates.setdefault(name, [None] * runs)[number] = rate
                     say(f"sync: run {number + 1}: {name} {rate:,.0f} facts/s ({time.monotonic() - begun:.1f} s)")
-        told["latency"] = {}
-        if ours:
-            seller = sync_backlog.write(room / "seller", 1, "K08", realm="demo")
-        for each in ours:
-            if each.name in told["failed"]:
-                continue
-            try:
-                told["latency"][each.name] = sync_ours.latency(
-                    each, room / f"latency-{each.name}", backlog, address, seller
-                )
-            except (KioskError, RuntimeError, OSError, subprocess.SubprocessError) as error:
-                told["failed"][f"latency {each.name}"] = f"{type(error).__name__}: {error}"[:600]
     told["ways"] = {name: _told(name, found, backlog.facts) for name, found in rates.items()}
+    told["sale_to_hub_durable"] = {
+        name: {when: spread(times) for when, times in found.items() if times} for name, found in waits.items()
+    }
     told["ratios"] = _ratios(rates)
     return told
 

@@ -124,16 +124,14 @@ def request_of(
     return msgspec.structs.replace(bare, proof=proof_of(code, message), signature=sign(message))
 
 
-def ask(
-    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, hub_key: str, key: TransportKey, request: Enrol,
-    *, patience_ms: int = PATIENCE_MS,
-) -> Enrolment:  # fmt: skip
+def ask(endpoint: str, hub_key: str, key: TransportKey, request: Enrol, *, patience_ms: int = PATIENCE_MS) -> Enrolment:
     """Ask the hub once, on a socket of its own.
 
     Raises:
         SyncError: nobody answered who holds the hub's key (`transient`), or the answer cannot be used.
     """
     raw_key(hub_key)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.DEALER)
     try:
         socket.linger = 0
@@ -152,7 +150,8 @@ def ask(
     except zmq.ZMQError as error:
         raise SyncError(f"{endpoint}: {error.strerror}", hint="check sync.hub.enrol", transient=True) from error
     finally:
-        socket.close()
+        socket.close(0)
+        context.term()
     assert isinstance(answer, Enrolment)
     if answer.state == "later":
         raise SyncError("the hub has no time for it now", hint="wait, it is asked again", transient=True)

@@ -112,7 +112,7 @@ def test_whoever_does_not_hold_the_hubs_key_gets_no_word_and_is_waited_for() -> 
     key = TransportKey.generate()
     try:
         with pytest.raises(SyncError, match="no hub with this key") as told:
-            ask(context, f"tcp://127.0.0.1:{port}", HUB_KEY, key, request(new_code(), key), patience_ms=200)
+            ask(f"tcp://127.0.0.1:{port}", HUB_KEY, key, request(new_code(), key), patience_ms=200)
         assert told.value.transient
         assert not impostor.poll(0)
     finally:
@@ -123,12 +123,10 @@ def test_whoever_does_not_hold_the_hubs_key_gets_no_word_and_is_waited_for() -> 
 def test_nobody_at_the_address_is_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     key = TransportKey.generate()
     with pytest.raises(SyncError) as told:
-        ask(context, f"tcp://127.0.0.1:{port}", HUB_KEY, key, request(new_code(), key), patience_ms=50)
+        ask(f"tcp://127.0.0.1:{port}", HUB_KEY, key, request(new_code(), key), patience_ms=50)
     assert told.value.transient
-    context.term()
 
 
 def test_questions_become_rarer_and_never_stop() -> None:

@@ -37,8 +37,8 @@ def take_done(connection: sa.Connection, kiosk: str, done: Done, now_ns: int) ->
     found = connection.execute(sa.select(command).where(command.c.id == done.id, command.c.kiosk == kiosk)).first()
     if found is None:
         return "unknown_command", f"DONE for {done.id!r}, which nobody asked of this kiosk"
-    if found.state not in ("waiting", "sent"):
-        return "", ""
+    if found.state in ("done", "refused"):
+        return "", ""  # told again; a command that was withdrawn while it was under way is done all the same
     state, answer, finding = {"done": "done", "refused": "refused"}.get(done.outcome, "sent"), done.detail, ("", "")
     if found.command == "rotate" and state == "done":
         trouble = _register_next(connection, kiosk, done, now_ns)

@@ -44,6 +44,7 @@ class Desk(threading.Thread):
         self._news: dict[str, Contact] = {}
         self._refused: list[Refused] = []
         self._seen: int | None = None
+        self._told_seen = -1
         self._lock = threading.Lock()
         self.trouble = ""
 
@@ -60,7 +61,7 @@ class Desk(threading.Thread):
         with self._lock:
             self._news.update(news)
             self._refused = [*self._refused, *refused][:1024]
-            self._seen = seen
+            self._seen = seen if seen != self._told_seen else None
 
     def run(self) -> None:
         """Work until told to end, and then write the rest."""
@@ -109,6 +110,7 @@ class Desk(threading.Thread):
                 if seen is not None:
                     tell_seen(connection, seen)
             self.trouble = ""
+            self._told_seen = self._told_seen if seen is None else seen
         except sa.exc.SQLAlchemyError as error:
             self._complain(error)
             with self._lock:

@@ -144,6 +144,12 @@ def announced_endpoint(listen: Listen, key: ServerKey) -> str:
     return key.endpoint or listen.announced or listen.journal
 
 
+def enrol_endpoint(listen: Listen) -> str:
+    """Return where kiosks are told to enrol: the port for that, on the announced host."""
+    host = (listen.announced or listen.enrol).rpartition(":")[0]
+    return host + ":" + listen.enrol.rpartition(":")[2]
+
+
 def _new_pair(state: Path) -> str:
     pair = TransportKey.generate()
     pair.store(transport_path(state, pair.public))

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-import zmq
 
 from kiosk.errors import SyncError
 from kiosk.hub.front.approval import approve, make_code
@@ -53,16 +52,11 @@ class Applicant:
 
     def put(self, request: Enrol) -> Enrolment:
         """Ask with a socket of its own, as often as the hub says *later*."""
-        context = zmq.Context()
-        try:
-            return until(lambda: self._once(context, request))
-        finally:
-            context.term()
+        return until(lambda: self._once(request))
 
-    def _once(self, context: zmq.Context[Any], request: Enrol) -> Enrolment | None:
+    def _once(self, request: Enrol) -> Enrolment | None:
         try:
-            endpoint = f"tcp://127.0.0.1:{self.hub.ports[1]}"
-            return ask(context, endpoint, self.hub.hub_key, self.key, request)
+            return ask(f"tcp://127.0.0.1:{self.hub.ports[1]}", self.hub.hub_key, self.key, request)
         except SyncError as error:
             if not error.transient:
                 raise

@@ -183,9 +183,11 @@ class Counter:
         """Run kiosk-sync; yield the journal as the core would hold it."""
         command = [*_KIOSK, "sync", "run", "--config", str(self.directory.config)]
         try:
-            with Journal.open(self.directory.journal, key=self.key) as journal:
-                with running(command, self.room / "sync.log"):
-                    yield journal
+            with (
+                Journal.open(self.directory.journal, key=self.key) as journal,
+                running(command, self.room / "sync.log"),
+            ):
+                yield journal
         finally:
             self.directory.remove()  # what of it lies outside the room
 

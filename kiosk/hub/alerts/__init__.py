@@ -1,1 +1,1 @@
-"""Tells people at once: by webhook or mail, within a minute, again until it arrived."""
+"""Alerts: what is alarming now (watching), who has to be told (shelf), how (channels), and the threads of it all (service)."""

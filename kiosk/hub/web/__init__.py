@@ -1,1 +1,1 @@
-"""The operators' pages: fleet, findings, receipts, counted days."""
+"""The operators' pages: who may look (people, sessions, fence), the pages one by one, and the process that serves them."""

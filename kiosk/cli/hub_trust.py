@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kiosk.hub.settings import HubConfig
     from kiosk.hub.store.stores import Stores
 
-#: Seconds that a revocation may take to be seen by a front that runs.
+#: Seconds that a change may take to be seen by a front that runs.
 PATIENCE_S = 3.0
 
 
@@ -129,20 +129,24 @@ def enrol(kiosk: str, realm: str, name: str, place: str, config_file: Path, as_j
     """Make a one-time code by which a kiosk is taken in within a day; an older code of it is good no more."""
     from kiosk.hub.front.approval import CODE_NS, make_code
     from kiosk.hub.front.server_keys import announced_endpoint, enrol_endpoint, transport_keys
+    from kiosk.hub.revisions import current
     from kiosk.sync.enrolment import write_code
     from kiosk.sync.keys import fingerprint
 
     now = time.time_ns()
-    with _office(config_file) as (settings, stores), stores.office.begin() as connection:
-        answering = transport_keys(connection)
-        if not answering:
-            raise HubError("this hub has no keys", hint="kiosk hub init")
-        code = write_code(make_code(connection, kiosk, realm, name, place, _by(), now))
+    with _office(config_file) as (settings, stores):
+        with stores.office.begin() as connection:
+            answering = transport_keys(connection)
+            if not answering:
+                raise HubError("this hub has no keys", hint="kiosk hub init")
+            code = write_code(make_code(connection, kiosk, realm, name, place, _by(), now))
+            number = current(connection, "registry")
+        seen = _seen(stores, number)
     ours = answering[0]
     told: dict[str, Any] = {
         "kiosk": kiosk, "code": code, "expires_ns": now + CODE_NS, "hub_key": ours.key,
         "fingerprint": fingerprint(ours.key), "endpoint": announced_endpoint(settings.listen, ours),
-        "enrol": enrol_endpoint(settings.listen),
+        "enrol": enrol_endpoint(settings.listen), "seen_by_front": seen,
     }  # fmt: skip
     if as_json:
         tell_json("kiosk-hub-enrol-1", told)
@@ -154,6 +158,8 @@ def enrol(kiosk: str, realm: str, name: str, place: str, config_file: Path, as_j
         click.secho("Put this machine's name for the address above, or set listen.announced.\n", fg="yellow")
     click.echo("To the technician at the kiosk, good once and for 24 hours:\n")
     click.echo(f"kiosk sync enrol --hub-key '{ours.key}' --code {code}\n")
+    if not seen:
+        click.secho("The hub does not seem to run: start it before the technician comes.\n", fg="yellow")
     click.echo(f"Then compare the six words: kiosk hub approve {kiosk}")
 
 

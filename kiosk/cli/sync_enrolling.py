@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from pathlib import Path
@@ -82,7 +83,12 @@ def _applicant(config_file: Path) -> Applicant:
     settings = config.convert(section, str(config_file), SyncSettings, source=source)
     if not settings.hub:
         raise SyncError(f"{config_file} names no hub", hint="`kiosk hub enrol` at the hub prints the lines")
-    return Applicant(identity["id"], str(identity.get("realm", REALM)), places(config_file).state, settings.hub)
+    state = places(config_file).state
+    if state.is_dir() and state.stat().st_uid != os.geteuid():
+        raise SyncError(
+            f"{state} belongs to another user", hint="run it as that one: runuser -u kiosk -- kiosk sync enrol …"
+        )
+    return Applicant(identity["id"], str(identity.get("realm", REALM)), state, settings.hub)
 
 
 def _hub(applicant: Applicant, hub_key: str) -> tuple[HubAddress, str]:

@@ -120,4 +120,5 @@ def _warn(made: Exported) -> None:
         named = ", ".join(f"{kiosk} box {number}" for kiosk, number in made.not_counted[:8])
         click.echo(f"keep this from whoever counts: nobody has counted {named}", err=True)
     if made.ahead:
-        click.echo(f"{made.ahead} entries post on dates to come: a kiosk's clock may run ahead", err=True)
+        dates = ", ".join(made.ahead)
+        click.echo(f"entries of dates to come ({dates}) wait for them: a kiosk's clock may run ahead", err=True)

@@ -19,6 +19,9 @@ from kiosk.hub.store.tables import fact, posting, receipt
 from kiosk.model.entry import Posting
 from kiosk.model.exported import ExportedBlock
 
+#: Sessions of one question for receipts.
+_A_QUESTION = 500
+
 
 class Span(msgspec.Struct, frozen=True):
     """What an export reaches over: its date and two positions in the order of all facts."""
@@ -77,23 +80,19 @@ def entries(books: sa.Connection, span: Span) -> list[BookedEntry]:
     ]  # fmt: skip
 
 
-def receipts(books: sa.Connection, span: Span) -> dict[tuple[str, str], str]:
-    """Return the receipt of each session in an export: (kiosk, session) -> number; a payment's own before others."""
-    place = (posting.c.kiosk, posting.c.epoch, posting.c.seq)
-    sessions = (
-        sa.select(fact.c.kiosk, fact.c.session)
-        .join(posting, sa.and_(*(column == fact.c[column.name] for column in place)))
-        .where(within(span), fact.c.session != "").distinct().subquery()
-    )  # fmt: skip
-    rows = books.execute(
-        sa.select(receipt.c.kiosk, receipt.c.session, receipt.c.id)
-        .join(sessions, sa.and_(receipt.c.kiosk == sessions.c.kiosk, receipt.c.session == sessions.c.session))
-        .order_by(sa.case((receipt.c.slip == "receipt", 0), else_=1), receipt.c.epoch, receipt.c.seq)
-    )
-    found: dict[tuple[str, str], str] = {}
-    for row in rows:
-        found.setdefault((row.kiosk, row.session), row.id)
-    return found
+def receipts(books: sa.Connection, found: Iterable[BookedEntry]) -> dict[tuple[str, str], str]:
+    """Return the receipt of each session: (kiosk, session) -> number; a payment's own before others."""
+    sessions = sorted({each.session for each in found if each.session})
+    numbers: dict[tuple[str, str], str] = {}
+    for begin in range(0, len(sessions), _A_QUESTION):
+        rows = books.execute(
+            sa.select(receipt.c.kiosk, receipt.c.session, receipt.c.id)
+            .where(receipt.c.session.in_(sessions[begin : begin + _A_QUESTION]))
+            .order_by(sa.case((receipt.c.slip == "receipt", 0), else_=1), receipt.c.epoch, receipt.c.seq)
+        )
+        for row in rows:
+            numbers.setdefault((row.kiosk, row.session), row.id)
+    return numbers
 
 
 def blocks(booked: Iterable[BookedEntry], numbers: Mapping[tuple[str, str], str], day: dt.date) -> list[ExportedBlock]:

@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kiosk.errors import HubError
+from kiosk.hub.exports import agreement
 from kiosk.hub.exports import entries as booked
 from kiosk.hub.exports.formats import Format
 from kiosk.hub.exports.readiness import not_closed, not_counted, not_posted
@@ -73,8 +74,8 @@ class Exported(msgspec.Struct, frozen=True):
     #: Approved kiosks that had not closed the date; boxes (kiosk, box session) that nobody had counted.
     not_closed: tuple[str, ...] = ()
     not_counted: tuple[tuple[str, int], ...] = ()
-    #: Entries that post later than the running date: they wait for their date.
-    ahead: int = 0
+    #: First dates after the running one that have entries already: those wait for their date.
+    ahead: tuple[str, ...] = ()
 
 
 def running_date(now_ns: int, zone: str, cut_off: str) -> dt.date:
@@ -127,13 +128,15 @@ def export_date(
                        hint="what came for it later is in the exports after that")  # fmt: skip
     _await_books(stores, patience_s if before is None else 0)
     with stores.books.connect() as books:
+        if stores.postgresql:  # one state of the books for all questions, as SQLite gives by itself
+            books.execution_options(isolation_level="REPEATABLE READ")
         after, number = (last.through, last.number + 1) if last is not None else (0, 1)
         if before is not None:
             span = _span_of(stores, before)
             return _judged(before, books, span, allowed)
         through = max(after, books.execute(sa.select(sa.func.max(posting.c.position))).scalar() or 0)
         span = booked.Span(asked.date, after, through)
-        _in_turn(books, asked, last.business_date if last is not None else "")
+        agreement.in_turn(books, asked.date, asked.target, last.business_date if last is not None else "")
         with stores.office.connect() as office:
             open_at = not_closed(office, books, asked.date)
         if open_at and not asked.even_so:
@@ -142,12 +145,13 @@ def export_date(
                 hint="wait for their Z closing, or give --even-so",
             )
         found = booked.entries(books, span)
+        agreement.adds_up(books, found, asked.date)
         uncounted = not_counted(books, found)
         if reason := allowed(uncounted):
             raise HubError(f"{asked.date} is not exported: {reason}", hint="count the boxes first, or ask an auditor")
-        numbers = booked.receipts(books, span)
-        ahead = _ahead(books, asked.running)
-    _known(found, city)
+        numbers = booked.receipts(books, found)
+        ahead = agreement.ahead(books, asked.running)
+    agreement.known(found, city.accounts)
     told = ExportedDate(
         business_date=asked.date, target=asked.target, number=number, city=city.name, currency=city.currency,
         accounts=city.accounts, blocks=tuple(booked.blocks(found, numbers, asked.date)), entries=len(found),
@@ -189,36 +193,6 @@ def _await_books(stores: Stores, patience_s: int) -> None:
             raise HubError(f"{left} segments are not in the books yet",
                            hint="wait until the hub has posted them; kiosk hub status tells")  # fmt: skip
         time.sleep(0.1)
-
-
-def _in_turn(books: sa.Connection, asked: Asked, last: str) -> None:
-    day = asked.date.isoformat()
-    first = books.execute(
-        sa.select(sa.func.min(posting.c.posts_on)).where(posting.c.posts_on > last, posting.c.posts_on < day)
-    ).scalar()
-    if first is not None:
-        raise HubError(f"{first} has entries and was not exported to {asked.target} yet",
-                       hint=f"dates are exported in order: {first} first")  # fmt: skip
-
-
-def _ahead(books: sa.Connection, running: dt.date) -> int:
-    later = sa.select(posting.c.kiosk, posting.c.epoch, posting.c.seq).distinct()
-    return (
-        books.execute(
-            sa.select(sa.func.count()).select_from(later.where(posting.c.posts_on > running.isoformat()).subquery())
-        ).scalar()
-        or 0
-    )
-
-
-def _known(found: list[booked.BookedEntry], city: City) -> None:
-    for entry in found:
-        for line in entry.postings:
-            if line.account not in city.accounts:
-                raise HubError(
-                    f"account {line.account[:40]!r} of {entry.kiosk}-{entry.epoch}-f{entry.seq} is not in the chart",
-                    hint="add it to chart.toml of the hub's pack: an export can not be taken back",
-                )
 
 
 def _written(format: Format, told: ExportedDate) -> bytes:

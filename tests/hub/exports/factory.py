@@ -63,7 +63,18 @@ class Books:
                               "account": account, "minor": minor, "service": ""}
                      for line, (account, minor) in enumerate(lines)],
                 )  # fmt: skip
+                self._sum(books, kiosk, day.isoformat(), currency, lines)
         return self.seqs[kiosk]
+
+    def _sum(self, books: sa.Connection, kiosk: str, day: str, currency: str, lines: Sequence[tuple[str, int]]) -> None:
+        """Add an entry to the sums by day."""
+        for account, minor in lines:
+            key = {"posts_on": day, "kiosk": kiosk, "service": "", "currency": currency, "account": account}
+            its = sa.and_(*(tables.day_sum.c[name] == value for name, value in key.items()))
+            old = books.execute(sa.select(tables.day_sum.c.minor, tables.day_sum.c.entries).where(its)).one_or_none()
+            books.execute(sa.delete(tables.day_sum).where(its))
+            before, count = (old.minor, old.entries) if old is not None else (0, 0)
+            books.execute(sa.insert(tables.day_sum).values(key | {"minor": before + minor, "entries": count + 1}))
 
     def pay(self, kiosk: str, session: str, **more: Any) -> str:
         """Post a whole payment with its receipt; return the receipt's number."""

@@ -151,6 +151,18 @@ def test_an_account_outside_the_chart_stops_the_export_before_it_seals(stores: S
         assert office.execute(sa.select(sa.func.count()).select_from(tables.export)).scalar() == 0
 
 
+def test_entries_that_differ_from_the_ledgers_sums_are_not_exported(both_stores: Stores) -> None:
+    Books(both_stores).pay("K07", "s1")
+    fine = tables.day_sum.c.account == "A2610"
+    with both_stores.books.begin() as books:
+        books.execute(sa.update(tables.day_sum).where(fine).values(minor=-11_501))
+    with pytest.raises(HubError, match="entries on A2610 sum to -11500 minor units, the ledger says -11501"):
+        export_date(both_stores, asked(), CITY)
+    with both_stores.books.begin() as books:
+        books.execute(sa.update(tables.day_sum).where(fine).values(minor=-11_500))
+    assert export_date(both_stores, asked(), CITY).number == 1
+
+
 def test_acknowledged_facts_that_are_not_posted_yet_hold_the_export_back(stores: Stores) -> None:
     Books(stores).pay("K07", "s1")
     with stores.segments.begin() as segments:
@@ -177,7 +189,7 @@ def test_entries_of_dates_to_come_wait_and_are_told(stores: Stores) -> None:
     books.pay("K07", "s1")
     books.post("K09", SETTLED, day=DAY + 400 * ONE)
     made = export_date(stores, asked(), CITY)
-    assert (made.entries, made.ahead) == (3, 1)
+    assert (made.entries, made.ahead) == (3, ((DAY + 400 * ONE).isoformat(),))
 
 
 @pytest.mark.parametrize(

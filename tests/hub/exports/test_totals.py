@@ -40,7 +40,7 @@ STEP = st.one_of(ARRIVAL, st.integers(1, 2))
 
 def emptied(stores: Stores) -> Books:
     """The books of a hub that has seen nothing."""
-    for group, names in (("books", ("posting", "fact", "receipt")), ("office", ("export",))):
+    for group, names in (("books", ("posting", "fact", "receipt", "day_sum")), ("office", ("export",))):
         with stores.engine(group).begin() as connection:
             for name in names:
                 connection.execute(sa.delete(getattr(tables, name)))

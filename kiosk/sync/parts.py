@@ -1,0 +1,51 @@
+"""What kiosk-sync is made of: the doors to core and replica as it needs them, and its settings in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from kiosk.sync.hubs import GIVE_WAY_NS, LOOK_BACK_NS
+from kiosk.sync.messages import DataCursor, Message
+from kiosk.sync.orders import CoreDoor
+from kiosk.sync.settings import SyncSettings
+
+
+class Core(CoreDoor, Protocol):
+    """The way to the core (`sync.corelink.CoreLink`); `state` is a `CoreState`, or None while it does not answer."""
+
+    def state(self) -> Any: ...
+    def adopt(self, name: str) -> None: ...
+
+
+class Feed(Protocol):
+    """The reference data (`sync.replica_feed.ReplicaFeed`); it holds the writer's lock of sync.db."""
+
+    troubles: dict[str, str]
+
+    def connected(self, hub: str, signing_key: str) -> None: ...
+    def cursors(self, hub: str = "") -> tuple[DataCursor, ...]: ...
+    def wants(self, now_ns: int) -> list[Message]: ...
+    def received(self, message: Message, now_ns: int) -> list[Message]: ...
+    def close(self) -> None: ...
+
+
+class SyncParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service is made of; `app.syncing` puts it together."""
+
+    kiosk: str
+    #: The realm whose journal goes to the hub.
+    realm: str
+    software: str
+    state: Path
+    runtime: Path
+    journal: Path
+    replica: Path
+    settings: SyncSettings
+    core: Core
+    feed: Feed
+    #: How long an unreachable hub is waited for, and how often the first one is looked for.
+    give_way_ns: int = GIVE_WAY_NS
+    look_back_ns: int = LOOK_BACK_NS

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from kiosk.errors import HubError
 from kiosk.model.exported import ExportedDate
 
-_FIELDS = ("TRNSTYPE", "DATE", "ACCNT", "AMOUNT", "DOCNUM", "MEMO")
+#: No DOCNUM: it has room for eleven letters, and a receipt's number is longer; the memo begins with it.
+_FIELDS = ("TRNSTYPE", "DATE", "ACCNT", "AMOUNT", "MEMO")
 
 
 def write(day: ExportedDate) -> Iterator[bytes]:
@@ -32,7 +33,7 @@ def write(day: ExportedDate) -> Iterator[bytes]:
     for block in day.blocks:
         for place, line in enumerate(block.lines):
             yield _row("SPL" if place else "TRNS", "GENERAL JOURNAL", date, line.account, block.amount(line.minor),
-                       block.reference, block.memo)  # fmt: skip
+                       f"{block.reference} {block.memo}")  # fmt: skip
         yield _row("ENDTRNS")
 
 

@@ -7,6 +7,8 @@ tells whether a kiosk has a code, or which letter was wrong.
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 
 from kiosk.errors import JournalError
@@ -22,6 +24,7 @@ from kiosk.sync.words import words_of
 
 REFUSED = Enrolment("refused", "", detail="the code is not one for this kiosk, or it was used, or its day is over")
 LATER = Enrolment("later", "")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 _NOBODY = bytes(CODE_BYTES)
 
 
@@ -53,6 +56,8 @@ def take_in(
     if owner is None or owner.state == "revoked" or owner.realm != request.realm:
         return REFUSED, f"kiosk {request.kiosk} is not awaited in realm {request.realm}"
     message = enrol_message(hub_key, request)
+    if not _HEXADECIMAL.fullmatch(request.journal_key):
+        return REFUSED, "the journal's key is not written as one"  # one key has one text, or it could come in twice
     try:
         signed = verify(request.journal_key, message, request.signature)
     except JournalError:

@@ -103,7 +103,7 @@ def test_a_code_is_good_once(hub: HubInThread) -> None:
     assert row.secret == ""
 
 
-@pytest.mark.parametrize("wrong", ["code", "day", "signature", "hub", "kiosk", "realm", "key"])
+@pytest.mark.parametrize("wrong", ["code", "day", "signature", "hub", "kiosk", "realm", "key", "text"])
 def test_an_enrolment_with_anything_wrong_is_refused_in_the_same_words(hub: HubInThread, wrong: str) -> None:
     applicant = Applicant(hub)
     stranger = SigningKey.generate()
@@ -116,6 +116,7 @@ def test_an_enrolment_with_anything_wrong_is_refused_in_the_same_words(hub: HubI
         "hub": lambda: applicant.request(hub_key=TransportKey.generate().public),
         "kiosk": lambda: applicant.request(kiosk="K03"),
         "realm": lambda: applicant.request(realm="training"),
+        "text": lambda: applicant.request(journal_key=applicant.journal.public_hex.upper()),
         "key": lambda: applicant.request(transport_key=TransportKey.generate().public),
     }[wrong]()
     answer = applicant.put(request)

@@ -78,7 +78,7 @@ class Projector:
         with self._stores.books.begin() as connection:
             for name in tables.books.tables:
                 if name not in PUBLISHERS:
-                    clear = "TRUNCATE" if self._stores.postgresql else "DELETE FROM"
+                    clear = "TRUNCATE" if connection.dialect.name == "postgresql" else "DELETE FROM"
                     connection.exec_driver_sql(f'{clear} "{name}"')
             Pen(connection).insert("state", list(told.items()))
         self.place = 0

@@ -63,9 +63,12 @@ def books_of(stores: Stores) -> dict[str, list[dict[str, Any]]]:
 
 def register(stores: Stores, *machines: Machine) -> None:
     """Register the keys of these machines."""
+    for each in machines:
+        register_key(stores, each.name, each.key.public_hex)
+
+
+def register_key(stores: Stores, kiosk: str, key: str) -> None:
+    """Register a journal key of a kiosk."""
+    values = {"purpose": "journal", "key": key, "kiosk": kiosk, "epoch": 1, "state": "current", "since_ns": 1}
     with stores.office.begin() as connection:
-        for each in machines:
-            connection.execute(tables.kiosk_key.insert().values(
-                purpose="journal", key=each.key.public_hex, kiosk=each.name, epoch=1, state="current", since_ns=1,
-                words="",
-            ))  # fmt: skip
+        connection.execute(tables.kiosk_key.insert().values(words="", **values))

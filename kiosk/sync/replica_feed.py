@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -124,10 +124,19 @@ class ReplicaFeed:
     # --- asking -------------------------------------------------------------------------------------------
 
     def wants(self, now_ns: int) -> list[Message]:
-        """Return what to ask for now; called often."""
+        """Return what to ask for now; called often.  A damaged file is told and keeps no journal waiting."""
         if not self._hub or (self._asked is not None and now_ns - self._asked[1] < PATIENCE_NS):
             return []
         self._asked = None
+        try:
+            return self._next_pull(now_ns)
+        except sqlite3.Error as fault:
+            self.troubles[self.path.name] = str(fault)[:200]
+            self._next_question = now_ns + REST_NS
+            self._latest.clear()
+            return []
+
+    def _next_pull(self, now_ns: int) -> list[Message]:
         if now_ns >= self._next_question:
             self._next_question, self._asked = now_ns + ASK_EVERY_NS, ("", now_ns)
             return [Pull(DataCursor(""))]
@@ -263,7 +272,8 @@ class ReplicaFeed:
         self._asked = None
         if again:
             self._distrusted.add(name)
-            self._store.abandon(name)
+            with suppress(sqlite3.Error):  # what is wrong is told already, and this comes with the next run
+                self._store.abandon(name)
 
     def _check_room(self, needed: int) -> None:
         free = self._free(self.path.parent)
@@ -280,18 +290,23 @@ class ReplicaFeed:
         """Count a data set through, a piece at a time: what a disk lost is sent again."""
         for name in self._known():
             due, recount = self._recounts.get(name, (now_ns, None))
-            if not service_of(name) or now_ns < due:
-                continue
             state = self._own(name)
+            if not service_of(name) or not state.generation or now_ns < due:
+                continue
             if recount is None or recount.state != state:
                 recount = _Recount(state)
-            rows = self._store.rows_after(name, recount.number, RECOUNT_ROWS)
+            try:
+                rows = self._store.rows_after(name, recount.number, RECOUNT_ROWS)
+            except sqlite3.Error as fault:
+                self._recounts[name] = (now_ns + RECOUNT_EVERY_NS, None)
+                self._failed(name, f"{name} cannot be read: {fault}", now_ns, again=True)
+                return
             recount.total += sum(weight(row_bytes(row)) for row in rows)
             if rows:
                 recount.number = rows[-1][0]
                 self._recounts[name] = (now_ns, recount)
                 return
             self._recounts[name] = (now_ns + RECOUNT_EVERY_NS, None)
-            if state.generation and digest_of(recount.total) != state.digest:
+            if digest_of(recount.total) != state.digest:
                 self._failed(name, f"{name} is not what it was: taken anew", now_ns, again=True)
             return

@@ -64,9 +64,9 @@ def newest(office: sa.Connection, name: str) -> Document | None:
 def held(office: sa.Connection) -> tuple[DataCursor, ...]:
     """Return how far all documents are, by name."""
     wanted = sa.select(document.c.name, sa.func.max(document.c.version)).group_by(document.c.name)
-    newest_of = dict(office.execute(wanted).tuples().all())
-    rows = office.execute(sa.select(document.c.name, document.c.version, document.c.digest)).tuples()
-    found = [DataCursor(name, 1, version, digest) for name, version, digest in rows if newest_of[name] == version]
+    newest_of = {row[0]: row[1] for row in office.execute(wanted)}
+    rows = office.execute(sa.select(document.c.name, document.c.version, document.c.digest))
+    found = [DataCursor(row[0], 1, row[1], row[2]) for row in rows if newest_of[row[0]] == row[1]]
     return tuple(sorted(found, key=lambda each: each.name))
 
 

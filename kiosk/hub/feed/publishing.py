@@ -69,7 +69,7 @@ def refresh(books: sa.Connection, office: sa.Engine, now_ns: int, *, most: int =
     newest = books.execute(sa.select(sa.func.max(invoice_balance.c.changed))).scalar() or 0
     if newest > balances:
         wanted = sa.select(invoice_balance.c.service, invoice_balance.c.number)
-        changed = books.execute(wanted.where(invoice_balance.c.changed > balances)).tuples().all()
+        changed = [(row[0], row[1]) for row in books.execute(wanted.where(invoice_balance.c.changed > balances))]
         for service, numbers in _by_service(changed):
             with office.begin() as reading:
                 rows = reading.execute(
@@ -130,7 +130,8 @@ class _Publisher:
             row = self._books.execute(sa.select(publication).where(publication.c.data_set == name)).first()
             if row is None:
                 # Books that were built anew begin another generation: kiosks with the same digest only take its name.
-                values = {"data_set": name, "generation": self._now_ns // 1_000_000_000, "cursor": 0, "horizon": 0,
+                # It counts from 1, so that it is told also while it is empty: kiosks may hold rows of the one before.
+                values = {"data_set": name, "generation": self._now_ns // 1_000_000, "cursor": 1, "horizon": 0,
                           "digest": digest_of(0), "rows": 0, "taken_at_ns": 0}  # fmt: skip
                 self._books.execute(sa.insert(publication), values)
                 row = self._books.execute(sa.select(publication).where(publication.c.data_set == name)).one()
@@ -141,7 +142,8 @@ class _Publisher:
         numbers = [row[1] for row in rows]
         balances = self._balances(service, rows, numbers)
         ours = (published.c.data_set == found.name) & published.c.key.in_(numbers)
-        before = dict(self._books.execute(sa.select(published.c.key, published.c.row).where(ours)).tuples().all())
+        there = self._books.execute(sa.select(published.c.key, published.c.row).where(ours))
+        before: dict[str, bytes | None] = {row[0]: row[1] for row in there}
         changes = []
         for row in rows:
             number, old = row[1], before.get(row[1])
@@ -266,7 +268,7 @@ def _page(office: sa.Connection, seen: int, most: int) -> tuple[Sequence[Importe
 
 def _ages(office: sa.Connection) -> dict[str, int]:
     wanted = sa.select(data_import.c.service, sa.func.max(data_import.c.at_ns)).group_by(data_import.c.service)
-    return dict(office.execute(wanted).tuples().all())
+    return {row[0]: row[1] for row in office.execute(wanted)}
 
 
 def _count_kiosks(books: sa.Connection) -> None:

@@ -124,11 +124,12 @@ class ControlServer:
             }
         answers: queue.Queue[dict[str, Any]] = queue.Queue(1)
         if not self._post(ControlPosted(request.verb, request.arguments, uid, answers.put_nowait)):
-            return {"ok": False, "error": "the kiosk is busy", "hint": "try again"}
+            return {"ok": False, "error": "the kiosk is busy", "hint": "try again", "transient": True}
         try:
             return answers.get(timeout=PATIENCE_S)
         except queue.Empty:
-            return {"ok": False, "error": "the kiosk did not answer in time", "hint": "see the health page"}
+            told = "the kiosk did not answer in time"
+            return {"ok": False, "error": told, "hint": "see the health page", "transient": True}
 
 
 def own_directory(path: Path) -> None:

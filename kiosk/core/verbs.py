@@ -51,7 +51,8 @@ def answer(core: Core, request: ControlPosted) -> dict[str, Any]:
         return {"ok": True, **verb(core, request)}
     except KioskError as error:
         say = error.say if isinstance(error, DeskError) else ""
-        return {"ok": False, "error": error.message, "hint": error.hint} | ({"say": say} if say else {})
+        told = {"ok": False, "error": error.message, "hint": error.hint} | ({"say": say} if say else {})
+        return told | ({"transient": True} if error.transient else {})
 
 
 def _status(core: Core, request: ControlPosted) -> dict[str, Any]:

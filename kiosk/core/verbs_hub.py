@@ -11,7 +11,7 @@ from kiosk.core.hub_orders import HubCommand
 from kiosk.core.inbox import ControlPosted
 from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import DeviceView
-from kiosk.errors import ControlError
+from kiosk.errors import ControlError, JournalError
 from kiosk.sync.corelink import Answered, CoreState
 from kiosk.sync.messages import Clock, DeviceState
 from kiosk.sync.receipts import kiosk_key_message
@@ -36,7 +36,10 @@ def _command(core: Core, request: ControlPosted) -> dict[str, Any]:
         asked = msgspec.convert(request.arguments, HubCommand)
     except msgspec.ValidationError as error:
         raise ControlError(f"this is no command of a hub: {error}"[:300]) from error
-    page = core.running_kernel.hub.take(asked)
+    try:
+        page = core.running_kernel.hub.take(asked)
+    except JournalError as error:  # nothing was done: the same command is welcome again
+        raise ControlError(error.message, hint=error.hint, transient=True) from error
     core.publish()
     return {"outcome": page.outcome, "detail": page.detail}
 

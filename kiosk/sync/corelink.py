@@ -81,7 +81,8 @@ def call(
         except msgspec.DecodeError as error:
             raise ControlError(f"what answers on {path} is no kiosk: {error}"[:300]) from error
     if not answer.get("ok"):
-        raise ControlError(str(answer.get("error", "refused")), hint=str(answer.get("hint", "")))
+        told, hint = str(answer.get("error", "refused")), str(answer.get("hint", ""))
+        raise ControlError(told, hint=hint, transient=answer.get("transient") is True)
     return answer
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from kiosk.core.people import hash_of
 from kiosk.core.verbs_hub import ENROL_DOMAIN
-from kiosk.errors import ControlError
+from kiosk.errors import ControlError, JournalFull
 from kiosk.journal.encoding import head_message
 from kiosk.journal.keys import verify
 from kiosk.journal.reader import Reader
@@ -113,6 +113,19 @@ def test_the_hubs_shutter_waits_for_a_payment_and_says_its_words(kiosk: LiveKios
     assert command(kiosk, "c2", "shutter", "open") == "done"
     kiosk.wait("idle")
     assert len(kiosk.bodies(facts.HubCommanded)) == 3
+
+
+def test_a_journal_that_takes_nothing_is_no_refusal(kiosk: LiveKiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise JournalFull("no space is left")
+
+    with monkeypatch.context() as changed, pytest.raises(ControlError) as caught:
+        changed.setattr(kiosk.kernel.hub, "take", full)
+        command(kiosk, "c9", "rotate")
+    assert caught.value.transient
+    with pytest.raises(ControlError) as caught:
+        command(kiosk, "no command's id", "rotate")
+    assert not caught.value.transient
 
 
 def test_the_hubs_people_are_taken_at_a_nudge(kiosk: LiveKiosk) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -81,9 +82,11 @@ class Hub:
             self._address = address.replace("dbname=postgres", f"dbname={self.database}")
         port = address.split("port=")[1].split()[0] if address else ""
         database = f"postgresql+psycopg://hub@127.0.0.1:{port}/{self.database}" if address else ""
+        # A socket's path has about 100 bytes, so they do not lie in the room.
+        self.runtime = Path(tempfile.gettempdir()) / f"kiosk-bench-{uuid.uuid4().hex[:8]}"
         self.file = room / "hub.toml"
         self.file.write_text(
-            f'[hub]\nid = "bench"\nrealm = "demo"\nstate = "{room}/hub"\nruntime = "{room}/run"\n'
+            f'[hub]\nid = "bench"\nrealm = "demo"\nstate = "{room}/hub"\nruntime = "{self.runtime}"\n'
             f'database = "{database}"\n'
             f'[listen]\njournal = "tcp://127.0.0.1:{self.port}"\nenrol = "tcp://127.0.0.1:{self.enrol}"\n'
             "[web]\nport = 0\ntls = false\n",
@@ -102,6 +105,7 @@ class Hub:
             with running([*_KIOSK, "hub", "run", *config], self.room / "hub.log", self.port):
                 yield
         finally:
+            shutil.rmtree(self.runtime, ignore_errors=True)
             if self.database:
                 with psycopg.connect(self._server, autocommit=True) as keeper:
                     keeper.execute(f"DROP DATABASE {self.database} WITH (FORCE)".encode())

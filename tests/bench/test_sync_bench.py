@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bench import sync_mqtt
+from bench import sync_backlog, sync_mqtt, sync_ours
 from bench.measure_sync import _ratios, missing
 from bench.sync_rivals import RIVALS, SINGLES
 from bench.sync_store import FactStore, stored
@@ -34,6 +35,20 @@ def test_the_ways_without_a_server_of_others_store_every_fact(tmp_path: Path) ->
     assert {way["facts"] for way in told["ways"].values()} == {told["facts"]}
     assert all(way["per_s"] > 0 for way in told["ways"].values())
     assert list(tmp_path.iterdir()) == [], "everything is cleaned up"
+
+
+@pytest.mark.slow
+def test_our_own_way_is_the_whole_way_and_what_is_posted_is_counted(tmp_path: Path) -> None:
+    backlog = sync_backlog.write(tmp_path / "backlog", FACTS)
+    assert [fact[2] for fact in backlog.rows()] == list(range(1, backlog.facts + 1))
+    rates = sync_ours.drain(sync_ours.WAYS[0], tmp_path / "run", backlog, "")
+    assert set(rates) == {"ours_acknowledged", "ours_posted"}
+    assert rates["ours_acknowledged"] >= rates["ours_posted"] > 0
+    hub = sync_ours.Hub(tmp_path / "run", "")
+    assert hub.one("segments", "SELECT sum(last - first + 1) FROM segment") == backlog.facts
+    more = msgspec.structs.replace(backlog, facts=backlog.facts + 1)
+    with pytest.raises(RuntimeError, match=f"posted {backlog.facts} of {backlog.facts + 1} facts"):
+        sync_ours._whole(hub, more)
 
 
 def test_a_fact_that_comes_twice_is_stored_once(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from kiosk.checkout.settings import Periods
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from kiosk.plugins.manager import load_plugins
 from kiosk.protocols.escpos.profile import Profile
+from kiosk.sync.settings import HubAddress, SyncSettings
 from kiosk.transports import settings_type
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -49,6 +50,13 @@ PEOPLE_NOTE = """\
 One section for each person who works at the kiosk. Make `pin` with `kiosk people pin ID`, and let nobody but the
 kiosk's user read the file: a PIN has too few digits to be safe from somebody who has its hash.
 """
+SYNC_NOTE = """\
+Without a `[[sync.hub]]` the kiosk works alone. `kiosk sync enrol` makes it known to a hub.
+"""
+HUB_NOTE = """\
+One section for each hub, in the order of preference: the next one is spoken to while the one before is unreachable.
+`kiosk hub enrol` at the hub prints the lines.
+"""
 COLOURS_NOTE = """\
 Text must have a contrast of 4.5:1 on every ground that it is drawn on; else the start names the pair and its ratio.
 """
@@ -61,14 +69,17 @@ SECTIONS = (
     ("[checkout.periods]", Periods, "Whole seconds.\n"),
     ("[operator]", sections.OperatorSettings, ""),
     ("[plugins]", sections.PluginSection, ""),
+    ("[sync]", SyncSettings, SYNC_NOTE),
+    ("[[sync.hub]]", HubAddress, HUB_NOTE),
     ("[[device]]", sections.DeviceConfig, DEVICE_NOTE),
     ("[[people]]", sections.Person, PEOPLE_NOTE),
 )
-NESTED = {("[checkout]", "periods")}
+NESTED = {("[checkout]", "periods"), ("[sync]", "hub")}
 #: Meaning of fields whose names say enough where they are declared.
 WORDS = {
     "Identity.currency": "ISO 4217 code of the one currency of this kiosk.",
     "CheckoutSettings.periods": "A section of its own.",
+    "SyncSettings.hub": "Sections of their own.",
     "Periods.reviewing": "Reading what is owed.",
     "Periods.consenting": "Reading the conditions.",
     "Periods.thanking": "The last screen of a payment.",

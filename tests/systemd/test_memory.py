@@ -30,6 +30,9 @@ backend = usb.backend.libusb1.get_backend()
 if backend is not None:
     list(usb.core.find(find_all=True, backend=backend))
 sqlite3.connect(":memory:").execute("select 1").fetchone()
+from pathlib import Path
+from kiosk.sync.doorbell import Doorbell
+assert Doorbell(Path("/tmp/journal.db")).fileno() >= 0
 """
 
 

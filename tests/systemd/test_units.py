@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.model.facts import REALMS
+
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 #: systemd's own units: the targets that ours are ordered against.
 SYSTEM_UNITS = Path("/usr/lib/systemd/system")
@@ -94,6 +96,27 @@ def test_the_core_is_hardened_to_a_score_of_two_or_better(installed: Path) -> No
 @needs_systemd
 def test_the_out_of_service_screen_is_hardened_as_well(installed: Path) -> None:
     assert float(exposure(installed, "kiosk-degraded.service")) <= 2.0
+
+
+@needs_systemd
+def test_the_line_to_the_hub_is_hardened_to_a_score_of_two_or_better(installed: Path) -> None:
+    assert float(exposure(installed, "kiosk-sync.service")) <= 2.0
+
+
+def test_the_line_to_the_hub_sees_no_signing_key_and_writes_no_journal() -> None:
+    service = keys("kiosk-sync.service")
+    hidden = " ".join(value for key, value in service if key == "InaccessiblePaths").split()
+    fixed = " ".join(value for key, value in service if key == "ReadOnlyPaths").split()
+    for realm in REALMS:
+        assert f"-/var/lib/kiosk/journal-{realm}.key" in hidden
+        assert f"-/var/lib/kiosk/journal-{realm}.db" in fixed
+    assert ("PrivateDevices", "yes") in service
+
+
+def test_core_and_line_share_a_runtime_directory_that_neither_takes_away() -> None:
+    for unit in ("kiosk.service", "kiosk-sync.service"):
+        service = dict(keys(unit))
+        assert (service["RuntimeDirectory"], service["RuntimeDirectoryPreserve"]) == ("kiosk", "yes")
 
 
 def test_the_core_says_itself_when_it_is_ready_and_alive() -> None:

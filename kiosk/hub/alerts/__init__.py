@@ -1,1 +1,1 @@
-"""Alerts: what is alarming now (watching), who has to be told (shelf), how (channels), and the threads of it all (service)."""
+"""Alerts: what alarms now (watching), who has to be told (shelf), how (channels), the threads of it all (service)."""

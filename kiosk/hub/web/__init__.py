@@ -1,1 +1,1 @@
-"""The operators' pages: who may look (people, sessions, fence), the pages one by one, and the process that serves them."""
+"""The operators' pages: who may look (people, sessions, fence), page by page, and the process that serves them."""

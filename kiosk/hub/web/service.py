@@ -14,7 +14,7 @@ from collections.abc import Callable
 import uvicorn
 
 from kiosk.errors import HubError
-from kiosk.hub.alerts import service as alerts
+from kiosk.hub.alerts import service as alerts_service
 from kiosk.hub.setup import HubSetup
 from kiosk.hub.web.app import build
 
@@ -50,7 +50,7 @@ def run(setup: HubSetup, stop: Callable[[], bool]) -> None:
     ending = threading.Event()
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="pages", daemon=True)
     watching = threading.Thread(
-        target=alerts.run, args=(setup, lambda: ending.is_set() or stop()), name="alerts", daemon=True
+        target=alerts_service.run, args=(setup, lambda: ending.is_set() or stop()), name="alerts", daemon=True
     )
     serving.start()
     watching.start()

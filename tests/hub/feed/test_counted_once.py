@@ -102,8 +102,8 @@ class World:
 
 @example([("pay", "K01", "1"), ("publish", 4), ("post", "K01"), ("sync", "K01", 100)])  # counted later
 @example([("publish", 4), ("sync", "K01", 100), ("pay", "K01", "1"), ("post", "K01"), ("sync", "K01", 100)])
-@example([("pay", "K01", "1"), ("post", "K01"), ("publish", 4), ("sync", "K01", 2), ("pay", "K01", "1"), ("post", "K01"),
-          ("publish", 4), ("kill", "K01"), ("sync", "K01", 100)])  # counted while a snapshot was cut
+@example([("pay", "K01", "1"), ("post", "K01"), ("publish", 4), ("sync", "K01", 2), ("pay", "K01", "1"),
+          ("post", "K01"), ("publish", 4), ("kill", "K01"), ("sync", "K01", 100)])  # counted while a snapshot was cut
 @example([("publish", 4), ("sync", "K01", 100), ("gone", "1"), ("gone", "2"), ("gone", "3"), ("rebuild",)])
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(acts, min_size=8, max_size=40))

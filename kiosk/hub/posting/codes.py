@@ -41,6 +41,9 @@ VERIFIED = {
     "mark_differs": "how far a journal is said to be here is not where its segments end",
     "merge_hole": "the stored order of the segments has a hole, or names one twice",
     "book_differs": "a row of the books is not what a clean rebuild from the segments gives",
+    "export_body": "a stored export is not the bytes that were written",
+    "export_gap": "an export does not go on where the one before for the same target ended",
+    "export_differs": "the entries of an exported date are others than when it was sealed",
     "books_uncompared": "the books were not held against clean ones, and why",
 }
 

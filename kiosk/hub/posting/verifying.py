@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from kiosk.hub.exports.recount import recount
 from kiosk.hub.findings import Finding
 from kiosk.hub.posting.codes import severity
 from kiosk.hub.posting.comparing import differences
@@ -75,6 +76,7 @@ class Verification:
         self._numbers()
         self._order()
         places = self._books()
+        self._findings += recount(self._stores)
         return Verified(self._findings, kiosks, self._segments, self._facts, places)
 
     def _found(self, code: str, detail: str, kiosk: str = "", epoch: int = 0, seq: int = 0) -> None:

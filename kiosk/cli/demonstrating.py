@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from kiosk.hub.setup import HubSetup
     from kiosk.workbench.demonstration import Demonstration
 
 
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
     help="Keep configuration, journal and log here instead of in a directory that is removed at the end.",
 )  # fmt: skip
 @click.option("--quick", is_flag=True, help="Devices that move faster and screens that wait less, for scenarios.")
-def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) -> None:
-    """Start a complete kiosk with simulated devices on real ptys.
+@click.option(
+    "--hub/--no-hub", "with_hub", default=None,
+    help="With the city's hub and the line to it. A scenario has one where it names it; everything else does.",
+)  # fmt: skip
+def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool, with_hub: bool | None) -> None:
+    """Start a complete kiosk with simulated devices on real ptys, and the city's hub beside it.
 
-    Prints the address of the citizen screen and of the bench, a page with the simulated hardware. Ctrl-C ends it.
+    Prints the address of the citizen screen, of the bench, a page with the simulated hardware, and of the hub's pages.
+    Ctrl-C ends it all.
     """
     from kiosk.workbench.demonstration import Demonstration
 
@@ -41,7 +47,13 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
         from kiosk.workbench.playing import read_scenario
 
         steps = read_scenario(scenario)
-    demonstration = Demonstration(directory, port=port, quick=quick, say=lambda text: click.echo(f"… {text}"))
+        from kiosk.simulators.scenario import needs_hub
+
+        with_hub = needs_hub(steps) if with_hub is None else with_hub
+    demonstration = Demonstration(
+        directory, port=port, quick=quick, say=lambda text: click.echo(f"… {text}"),
+        load_hub=_load_hub if with_hub is not False else None,
+    )  # fmt: skip
     code = 0
     try:
         address = demonstration.start()
@@ -61,6 +73,12 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool) 
         finally:  # the terminal may be gone
             demonstration.stop()
     click.get_current_context().exit(code)
+
+
+def _load_hub(file: Path) -> HubSetup:
+    from kiosk.app.hubs import load_hub
+
+    return load_hub(file)
 
 
 def _interrupt(signals: list[int], came: int) -> None:
@@ -89,14 +107,19 @@ def _serve(demonstration: Demonstration, address: str) -> None:
 
 
 def _tell(demonstration: Demonstration, screen: str, bench: str) -> None:
-    from kiosk.workbench.directory import DEMO_PEOPLE
+    from kiosk.workbench.directory import DEMO_PEOPLE, OPERATOR
 
     click.echo()
     click.secho("  The kiosk is open.", bold=True)
     click.echo()
     click.echo(f"  bench           {click.style(bench, fg='cyan')}")
     click.echo(f"  citizen screen  {click.style(screen, fg='cyan')}")
+    if hub := demonstration.hub:
+        login = f"{OPERATOR}, password {hub.password}"
+        click.echo(f"  the city's hub  {click.style(hub.address, fg='cyan')}   {login}")
     click.echo(f"  command line    kiosk status --config {demonstration.directory.config}")
+    if hub:
+        click.echo(f"                  kiosk hub status --config {hub.config}")
     click.echo()
     click.echo("  Try one of these: scan it on the bench, or type the number on the screen.")
     for sample in demonstration.samples:

@@ -23,6 +23,7 @@ from kiosk.screen.server import ScreenServer
 from kiosk.screen.settings import ScreenSettings
 from kiosk.workbench import picture
 from kiosk.workbench.demonstration import Demonstration
+from kiosk.workbench.directory import OPERATOR
 from kiosk.workbench.hands import Hands
 
 HERE = Path(__file__).parent
@@ -72,6 +73,7 @@ class Bench:
         return HTMLResponse(
             page.render(
                 key=self.door.key, notes=picture.notes(self.demo), folder=str(self.demo.directory.root),
+                hub=self.demo.hub, operator=OPERATOR,
                 payable=[pair for pair in samples if pair[1].kind == "payable"],
                 refused=[pair for pair in samples if pair[1].kind == "refused"],
                 hostile=[pair for pair in samples if pair[1].kind == "hostile"],

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from kiosk.core.control import call
-from kiosk.errors import KioskError
+from kiosk.errors import KioskError, SimulatorError
 from kiosk.simulators.receipt_image import render_text
 from kiosk.simulators.serve import describe
 from kiosk.tariff.library import TariffLibrary
-from kiosk.workbench.core_process import CoreProcess
-from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory
+from kiosk.workbench.child_process import ChildProcess
+from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory, free_ports
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.journal_tail import JournalTail
 from kiosk.workbench.samples import Sample, samples
 from kiosk.workbench.screen_hand import ScreenHand
 from kiosk.workbench.stage import WholeStage
+
+if TYPE_CHECKING:
+    from kiosk.hub.setup import HubSetup
+    from kiosk.workbench.hub_beside import HubBeside
 
 #: Events that are kept for the bench.
 KEPT = 200
@@ -34,7 +39,7 @@ class Event(msgspec.Struct, frozen=True):
     number: int
     #: Local time of day.
     at: str
-    #: ``hand`` (somebody did something), ``kiosk`` (its process), ``fact`` (committed).
+    #: ``hand`` (somebody did something), ``kiosk`` (its process), ``fact`` (committed), ``hub`` (hub and network).
     kind: str
     text: str
 
@@ -44,21 +49,29 @@ class Demonstration:
 
     def __init__(
         self, directory: Path | None = None, *, port: int = 0, quick: bool = False,
-        say: Callable[[str], None] = lambda text: None,
+        say: Callable[[str], None] = lambda text: None, load_hub: Callable[[Path], HubSetup] | None = None,
     ) -> None:  # fmt: skip
+        """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk."""
         self._say = say
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._count = 0
         self._quick = quick
-        self.bench_port, self.screen_port = (port, port + 1) if port else free_ports()
+        self.bench_port, self.screen_port = (port, port + 1) if port else free_ports(2)
         self.directory = DemoDirectory.choose(directory)
         self.hardware = Hardware(self.directory.ports, CURRENCY, quick=quick)
-        self.core = CoreProcess(
+        self.core = ChildProcess(
             self.directory.config, self.directory.screen_url, self.directory.log, lambda text: self.note("kiosk", text)
         )
         self.screen = ScreenHand(self.core.address)
-        self.stage = WholeStage(self.hardware, self.screen, cut=self.cut_power, restore=self.restore_power)
+        self.hub: HubBeside | None = None
+        if load_hub is not None:
+            from kiosk.workbench.hub_beside import HubBeside
+
+            self.hub = HubBeside(self.directory, load_hub, partial(self.note, "hub"))
+        self.stage = WholeStage(
+            self.hardware, self.screen, cut=self.cut_power, restore=self.restore_power, hub=self.hub
+        )
         self.tail = JournalTail(self.directory.journal, lambda text: self.note("fact", text))
         self.library: TariffLibrary | None = None
         self.samples: tuple[Sample, ...] = ()
@@ -82,19 +95,48 @@ class Demonstration:
             lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}"),
         )
         self.samples = samples(self.library, self.directory.state / "sync.db", today)
+        if self.hub is not None:
+            self._say("founding the city's hub and starting its processes")
+            self.hub.start()
         self._say("plugging in the simulated acceptor, printer and scanner")
         self.hardware.start()
         self._say("starting the kiosk")
         self.core.start()
+        if self.hub is not None:
+            self.hub.fill(self.library)
         address = self.core.wait_ready()
         self.note("kiosk", f"the kiosk has started (process {self.core.pid})")
         self.tail.start()
+        if self.hub is not None:
+            self._meet(self.hub)
         return address
+
+    def _meet(self, hub: HubBeside) -> None:
+        """Have the kiosk taken in at the hub, and its first facts sent."""
+        self._say("enrolling the kiosk at the hub: one-time code, six words, approval")
+        words = hub.take_in()
+        if words:
+            self.note("hub", f"the hub has taken the kiosk in; the six words were: {words}")
+        self._say("starting kiosk-sync: the first facts go to the hub")
+        hub.connect()
+        self.note("hub", "the hub holds every fact")
+
+    def set_network(self, mode: str) -> None:
+        """Cut, stall or join the network between kiosk and hub.
+
+        Raises:
+            SimulatorError: there is no hub.
+        """
+        if self.hub is None:
+            raise SimulatorError("there is no hub here", hint="start the demonstration with --hub")
+        self.hub.set_network(mode)
 
     def stop(self) -> None:
         """End everything in order and leave nothing behind."""
         self.stage.stop()
         self.tail.stop()
+        if self.hub is not None:
+            self.hub.stop()
         self.core.stop()
         self.hardware.stop()
         self.directory.remove()
@@ -102,6 +144,8 @@ class Demonstration:
     def cut_power(self) -> None:
         """Pull the plug of the whole kiosk: the process dies by SIGKILL, every device loses its power."""
         self.core.kill()
+        if self.hub is not None:
+            self.hub.cut_power()
         self.hardware.cut_power()
         self.note("kiosk", "the power is gone: the process was killed, the devices are dark")
 
@@ -109,6 +153,8 @@ class Demonstration:
         """Give the power back and wait for the kiosk's screen."""
         self.hardware.restore_power()
         self.core.start()
+        if self.hub is not None:
+            self.hub.restore_power()
         self.core.wait_ready()
         self.note("kiosk", f"the power is back: the kiosk has started (process {self.core.pid})")
 
@@ -142,11 +188,3 @@ class Demonstration:
         with self.hardware.printer.hands() as printer:
             hanging = [printer.hanging] if printer.hanging.lines else []
             return [render_text(receipt) for receipt in (*printer.receipts, *hanging)]
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports of the loopback address that nobody uses now."""
-    with socket.socket() as one, socket.socket() as two:
-        for each in (one, two):
-            each.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]

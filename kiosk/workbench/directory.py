@@ -12,9 +12,11 @@ import functools
 import io
 import json
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,9 @@ from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.library import load as load_library
 
 KIOSK = "K07"
+REALM = "demo"
+#: Who may look at the hub's pages.
+OPERATOR = "o01"
 CURRENCY = "USD"
 #: Of the pack that ships with the software.
 ZONE = "America/Chicago"
@@ -161,6 +166,15 @@ class DemoDirectory:
                 )
             )  # fmt: skip
         return library
+
+
+def free_ports(many: int) -> list[int]:
+    """Return ports of the loopback address that nobody uses now."""
+    with ExitStack() as held:
+        bound = [held.enter_context(socket.socket()) for _ in range(many)]
+        for each in bound:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in bound]
 
 
 @functools.cache

@@ -25,7 +25,8 @@ class Hands:
         self._demo = demonstration
         self._acts: dict[str, Callable[[str], str]] = {
             "scan": self._scan, "sample": self._sample, "insert": self._insert, "pull": self._pull, "take": self._take,
-            "cut": self._cut, "restore": self._restore, "unplug": self._unplug, "replug": self._replug,
+            "cut": self._cut, "restore": self._restore, "network": self._network,
+            "unplug": self._unplug, "replug": self._replug,
             **{name: self._acceptor_act(*act) for name, act in _ACCEPTOR.items()},
             **{name: self._printer_act(*act) for name, act in _PRINTER.items()},
         }  # fmt: skip
@@ -117,6 +118,12 @@ class Hands:
             raise SimulatorError("the power is on already")
         self._demo.restore_power()
         return "put the mains plug back"
+
+    def _network(self, mode: str) -> str:
+        self._demo.set_network(mode)
+        return {"cut": "cut the network to the hub", "stalled": "let the network to the hub stall"}.get(
+            mode, "joined the network to the hub again"
+        )
 
     def _unplug(self, device: str) -> str:
         if not self._demo.hardware.plugged(device):

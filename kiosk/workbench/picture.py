@@ -28,6 +28,7 @@ def state(demo: Demonstration, after: int) -> dict[str, Any]:
         "trouble": demo.hardware.trouble(),
         "acceptor": _acceptor(demo),
         "printer": _printer(demo),
+        "hub": msgspec.to_builtins(demo.hub.look()) if demo.hub is not None else None,
         "scanner": {"plugged": demo.hardware.plugged("scanner")},
         "events": [msgspec.to_builtins(event) for event in demo.events(after)],
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
@@ -16,8 +17,13 @@ from kiosk.simulators.lone_stage import LoneStage
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.screen_hand import ScreenHand, amount
 
+if TYPE_CHECKING:
+    from kiosk.workbench.hub_beside import HubBeside
+
 #: How long an expectation may take to come true.
 SETTLE_MS = 8_000
+#: How long facts may take to the hub after the network came back: kiosk-sync tries again in growing steps.
+SYNC_MS = 60_000
 #: How long a hand waits for a note to move before it jams the stacker.
 _MOVES_S = 2.0
 
@@ -26,12 +32,14 @@ class WholeStage:
     """Carries out every step of the scenario language."""
 
     def __init__(
-        self, hardware: Hardware, screen: ScreenHand, *, cut: Callable[[], None], restore: Callable[[], None]
-    ) -> None:
+        self, hardware: Hardware, screen: ScreenHand, *, cut: Callable[[], None], restore: Callable[[], None],
+        hub: HubBeside | None = None,
+    ) -> None:  # fmt: skip
         self.hardware = hardware
         self.screen = screen
         self._cut = cut
         self._restore = restore
+        self._hub = hub
         self._notes = LoneStage(hardware.acceptor)
         self._paper = LoneStage(hardware.printer)
         self._labels = LoneStage(hardware.scanner)
@@ -136,6 +144,25 @@ class WholeStage:
 
     def restore_power(self) -> None:
         self._restore()
+
+    # --- the hub ---------------------------------------------------------------------------------------------------
+
+    def network(self, mode: str) -> None:
+        self._there().set_network(mode)
+
+    def expect_hub(self, complete: bool) -> None:
+        hub = self._there()
+        end = time.monotonic_ns() + (SYNC_MS if complete else SETTLE_MS) * 1_000_000
+        while (hub.behind() == 0) is not complete:
+            if time.monotonic_ns() >= end:
+                told = f"{hub.behind()} facts are not there: {hub.look().words}"
+                raise SimulatorError(f"expect hub: {told}" if complete else "expect hub behind: it holds every fact")
+            time.sleep(0.05)
+
+    def _there(self) -> HubBeside:
+        if self._hub is None:
+            raise SimulatorError("there is no hub here", hint="start the demonstration with --hub")
+        return self._hub
 
     # --- the screen ------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from kiosk.model.money import Money
 from kiosk.model.texts import Text
 from kiosk.protocols.id003.device import Id003Device
 from kiosk.protocols.id003.units import USD_UNIT, Speeds
-from kiosk.workbench.core_process import CoreProcess
+from kiosk.workbench.child_process import ChildProcess
 from kiosk.workbench.directory import ZONE, DemoDirectory
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.screen_hand import ScreenHand, amount
@@ -261,7 +261,7 @@ class ProcessKiosk(KioskAtHand):
     def __init__(self, *, more: str = "", port: int = 0) -> None:
         super().__init__(more=more, port=port)
         self.said: list[str] = []
-        self.process = CoreProcess(
+        self.process = ChildProcess(
             self.directory.config, self.directory.screen_url, self.directory.log, self.said.append
         )
 

@@ -216,9 +216,9 @@ def test_ten_tabs_show_one_sum_also_the_ones_without_a_stream(browser: Any) -> N
 
 
 def test_the_core_is_killed_in_a_payment_and_the_screen_comes_back_with_the_same_credit(browser: Any) -> None:
-    from kiosk.workbench.demonstration import free_ports
+    from kiosk.workbench.directory import free_ports
 
-    with process_kiosk(port=free_ports()[0]) as kiosk, tab(browser, kiosk) as page:
+    with process_kiosk(port=free_ports(1)[0]) as kiosk, tab(browser, kiosk) as page:
         half_paid(kiosk, page)
         kiosk.kill()
         page.wait_for_selector("#lost:not([hidden])", timeout=20_000)

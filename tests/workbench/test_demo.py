@@ -28,20 +28,22 @@ def read_until(stream: int, word: bytes, seconds: int) -> str:
     return held.decode("utf-8", "replace")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "hub"), [(signal.SIGINT, "--hub"), (signal.SIGTERM, "--no-hub")])
 def test_the_demo_prints_where_to_go_and_an_interrupt_leaves_nothing_behind(
-    number: signal.Signals, tmp_path_factory: pytest.TempPathFactory
+    number: signal.Signals, hub: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("t")  # short: a socket's path has its limits
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "kiosk", "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        [sys.executable, "-m", "kiosk", "demo", hub], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
     )
     try:
         assert child.stdout is not None
         told = read_until(child.stdout.fileno(), b"Ctrl-C ends it", 60)
         assert re.search(r"bench +http://127\.0\.0\.1:\d+/\?token=\S+", told), told
         assert re.search(r"citizen screen +http://127\.0\.0\.1:\d+/\?token=\S+", told)
+        of_hub = re.search(r"the city's hub +http://127\.0\.0\.1:\d+/ +o01, password \S{12}", told)
+        assert bool(of_hub) == (hub == "--hub")
         assert re.search(r"Citation 260004355 +USD 15\.00", told)
         (place,) = tmp_path.iterdir()
         for _ in range(3):  # `make` passes Ctrl-C on as well
@@ -66,7 +68,7 @@ def test_a_port_that_is_taken_is_one_clear_error(tmp_path_factory: pytest.TempPa
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-m", "kiosk", "demo", "--port", str(taken.getsockname()[1])]
+        command = [sys.executable, "-m", "kiosk", "demo", "--no-hub", "--port", str(taken.getsockname()[1])]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.returncode == 1

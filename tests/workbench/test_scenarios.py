@@ -20,7 +20,7 @@ WANTED = {
     "pay-exact", "overpay-agree", "overpay-decline", "cancel-before-money", "partial-finish", "two-invoices",
     "escrow-time-out", "jam-while-stacking", "box-removed", "paper-out-mid-receipt", "power-cut-after-stack",
     "stacked-outside-session", "not-found", "wrong-check-digit", "water-bill-excess", "held-and-resumed",
-    "box-exchange", "day-closed",
+    "box-exchange", "day-closed", "offline-then-sync",
 }  # fmt: skip
 #: (slip titles that must be on paper, in order) by scenario.
 PAPER = {
@@ -41,6 +41,7 @@ PAPER = {
     "held-and-resumed": ["CREDIT SLIP", "RECEIPT"],
     "box-exchange": ["RECEIPT", "X REPORT", "EXCHANGE OF THE CASH BOX", "Z CLOSING", "RECEIPT"],
     "day-closed": ["Z CLOSING", "RECEIPT"],
+    "offline-then-sync": ["RECEIPT"],
 }
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 

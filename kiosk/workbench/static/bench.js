@@ -95,6 +95,7 @@ function draw(state) {
     enable("replug", device, !plugged);
   }
   drawPaper(printer);
+  if (state.hub) drawHub(state.hub);
   for (const event of state.events) log(event);
 }
 
@@ -125,6 +126,14 @@ function drawAcceptor(unit) {
     }));
   }
   by("box-more").textContent = [unit.returned && `given back so far: ${unit.returned}`, unit.collected && `collected: ${unit.collected}`].filter(Boolean).join(" · ");
+}
+
+function drawHub(hub) {
+  badge("hub-network", hub.network === "joined" ? (hub.connected ? "connected" : "not connected") : hub.network,
+    hub.network === "cut" ? "fault" : hub.network === "stalled" || !hub.connected ? "warn" : "ok");
+  by("hub-words").textContent = hub.words;
+  by("hub-facts").textContent = `${hub.committed} facts committed, ${hub.unsynced || "none"} not yet at the hub`;
+  for (const mode of ["cut", "stalled", "joined"]) enable("network", mode, hub.network !== mode);
 }
 
 function drawPaper(printer) {

@@ -1,4 +1,4 @@
-"""The kiosk's own process beside the simulated devices: started, watched, killed like a power cut, started again."""
+"""A process of the demonstration (kiosk, kiosk-sync, hub): started, watched, killed as by a power cut, and again."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ _WATCH_S = 0.5
 BUDGET = 6
 
 
-class CoreProcess:
-    """Owns the child process.  A crash is followed by a new start, as the service manager would."""
+class ChildProcess:
+    """Owns one child process.  A crash is followed by a new start, as the service manager would."""
 
-    def __init__(self, config: Path, url: Path, log: Path, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Path, url: Path | None, log: Path, told: Callable[[str], None], *,
+        words: tuple[str, ...] = ("run",), title: str = "the kiosk",
+    ) -> None:  # fmt: skip
+        """`words` follow the command `kiosk`; `url` is the file that it writes its address into, None for none."""
         self._config = config
         self._url = url
         self._log = log
         self._told = told
+        self._words = words
+        self._title = title
         self._child: subprocess.Popen[bytes] | None = None
         self._wanted = False
         self._lock = threading.RLock()
@@ -51,7 +57,7 @@ class CoreProcess:
     def address(self) -> str:
         """Return the start address of its screen, "" while there is none."""
         try:
-            return self._url.read_text("utf-8").strip() if self.running else ""
+            return self._url.read_text("utf-8").strip() if self._url is not None and self.running else ""
         except OSError:
             return ""
 
@@ -65,18 +71,26 @@ class CoreProcess:
                 self._watcher.start()
         self._look.set()
 
-    def _spawn(self) -> None:
-        self._url.unlink(missing_ok=True)
-        self._starts = [*self._starts[-(BUDGET - 1) :], time.monotonic_ns()]
+    def command(self, words: tuple[str, ...]) -> list[str]:
+        """Return the command line of `kiosk WORDS` with this process's configuration, tied to ours."""
         leash = [sys.executable, "-m", "kiosk.workbench.leash", str(os.getpid())]
-        command = [*leash, sys.executable, "-m", "kiosk", "run", "--config", str(self._config)]
+        return [*leash, sys.executable, "-m", "kiosk", *words, "--config", str(self._config)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which Python finds this very program."""
         root = str(Path(__file__).resolve().parents[2])
         searched = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        return {**os.environ, "PYTHONPATH": searched}
+
+    def _spawn(self) -> None:
+        self._forget_address()
+        self._starts = [*self._starts[-(BUDGET - 1) :], time.monotonic_ns()]
         with self._log.open("ab") as log:
-            # A session of its own: Ctrl-C ends the demonstration, which then ends the kiosk in order.
+            # A session of its own: Ctrl-C ends the demonstration, which then ends the process in order.
             self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "PYTHONPATH": searched},
+                self.command(self._words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment,
             )  # fmt: skip
 
     def wait_ready(self, patience_ms: int = START_MS) -> str:
@@ -95,7 +109,7 @@ class CoreProcess:
             if ended and given_up:
                 break
             time.sleep(_LOOK_S)
-        raise KioskError("the kiosk did not start", hint=self.last_words() or f"see {self._log}")
+        raise KioskError(f"{self._title} did not start", hint=self.last_words() or f"see {self._log}")
 
     def last_words(self) -> str:
         """Return the last lines of the log."""
@@ -112,6 +126,10 @@ class CoreProcess:
             if self._child is not None and self.running:
                 self._child.kill()
                 self._child.wait()
+            self._forget_address()
+
+    def _forget_address(self) -> None:
+        if self._url is not None:
             self._url.unlink(missing_ok=True)
 
     def stop(self) -> None:
@@ -125,7 +143,7 @@ class CoreProcess:
                 try:
                     self._child.wait(15)
                 except subprocess.TimeoutExpired:
-                    self._told("the kiosk did not end when asked: killed")
+                    self._told(f"{self._title} did not end when asked: killed")
                     self._child.kill()
                     self._child.wait()
 
@@ -145,7 +163,8 @@ class CoreProcess:
                 recent = [at for at in self._starts if time.monotonic_ns() - at < 60_000_000_000]
                 if len(recent) >= BUDGET:
                     self._wanted = False
-                    self._told(f"ended {len(recent)} times within a minute and stays down: {self.last_words()}")
+                    told = f"{self._title} ended {len(recent)} times within a minute and stays down"
+                    self._told(f"{told}: {self.last_words()}")
                     continue
-                self._told(f"the kiosk ended (exit code {code}) and is started again")
+                self._told(f"{self._title} ended (exit code {code}) and is started again")
                 self._spawn()

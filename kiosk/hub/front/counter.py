@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import zmq
 
 from kiosk.errors import WireError
+from kiosk.hub.front.connections import cut
 from kiosk.hub.front.desk import Desk
 from kiosk.hub.front.enrolling import LATER, REFUSED, judge, take_in
 from kiosk.hub.front.refusals import Refusals
@@ -25,6 +26,8 @@ from kiosk.sync.messages import Enrol, Enrolment
 
 #: Keys whose last question is remembered, and nanoseconds between two questions of one key that the database sees.
 MOST_ASKERS, BETWEEN_NS = 1024, 500_000_000
+#: Frames of one message with its routing id, from which on its connection is cut.
+MOST_FRAMES = 3
 #: Refusals that are answered in a second.
 ANSWERS = 50
 
@@ -49,7 +52,9 @@ class Counter:
         """Deal with one message."""
         now = time.time_ns()
         peer, key = frames[0].bytes, user_of(frames[-1])
-        self._router.spoke(frames[-1])
+        fd = self._router.spoke(frames[-1])
+        if len(frames) > MOST_FRAMES:
+            cut(fd)
         try:
             request = self._read(frames[1:])
         except WireError as error:

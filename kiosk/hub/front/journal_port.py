@@ -17,6 +17,7 @@ import zmq
 from kiosk.errors import WireError
 from kiosk.hub import bus
 from kiosk.hub.front import commands
+from kiosk.hub.front.connections import cut
 from kiosk.hub.front.contacts import Contact
 from kiosk.hub.front.desk import Desk
 from kiosk.hub.front.peers import Peer, Peers
@@ -46,6 +47,8 @@ from kiosk.sync.messages import Welcome as _Welcome
 
 #: Milliseconds that a kiosk waits where a worker is behind, and where it, or the database, is not there.
 BEHIND_MS, ABSENT_MS = 1_000, 5_000
+#: Frames of one message with its routing id, from which on its connection is cut.
+MOST_FRAMES = 16
 PROMOTE_AGAIN_S = 5.0
 _NUMBERS = {message: number for number, (message, _) in wire.TYPES.items()}
 _HELLO, _PULL, _WELCOME = _NUMBERS[Hello], _NUMBERS[Pull], _NUMBERS[_Welcome]
@@ -90,6 +93,8 @@ class JournalPort:
         now = time.time_ns()
         peer_id, key = frames[0].bytes, user_of(frames[-1])
         fd = self._router.spoke(frames[-1])
+        if len(frames) > MOST_FRAMES:
+            cut(fd)  # whoever does this did not make a mistake, and each such message costs memory
         peer = self.peers.get(peer_id)
         entry = self.seen.registry.admits(key)
         if entry is None:

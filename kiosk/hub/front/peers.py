@@ -77,6 +77,11 @@ class Peers:
         """Yield the connection of each kiosk that is reached."""
         yield from tuple(self._welcomed.values())
 
+    def kiosk_at(self, fd: int) -> str:
+        """Return whose connection a descriptor is; "" where it said nothing yet."""
+        found = self._by_fd.get(fd)
+        return found.kiosk if found is not None else ""
+
     def forget(self, peer: Peer) -> None:
         """Forget a connection."""
         self._by_id.pop(peer.id, None)

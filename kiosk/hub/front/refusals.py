@@ -17,7 +17,8 @@ from kiosk.hub.store.tables import peer_finding
 CODES = {
     "unknown_key": "warning", "revoked_key": "warning", "pending_key": "note", "claimed_identity": "error",
     "wrong_realm": "error", "wrong_version": "warning", "malformed_message": "warning", "too_large": "warning",
-    "replayed": "error", "unstable_line": "note", "strange_connection": "note", "slow_peer": "note",
+    "replayed": "error", "endless_message": "error",
+    "unstable_line": "note", "strange_connection": "note", "slow_peer": "note",
     "too_many_peers": "warning", "no_worker": "error", "unknown_command": "warning", "transport_key_refused": "error",
     "enrolment_refused": "warning", "enrolment_malformed": "warning", "not_bound": "error",
 }  # fmt: skip

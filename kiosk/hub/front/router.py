@@ -8,6 +8,7 @@ connections are counted.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -15,6 +16,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from kiosk.errors import HubError
+from kiosk.hub.front.connections import Connections, cut
 from kiosk.sync.keys import TransportKey
 
 #: Messages that wait for one peer, and from one peer.
@@ -55,8 +57,7 @@ class Router:
         self.monitor: zmq.Socket[bytes] = self.socket.get_monitor_socket(_EVENTS)
         #: Public key -> endpoint.
         self.bound: dict[str, str] = {}
-        #: Descriptors of connections that sent nothing yet.
-        self._young: set[int] = set()
+        self.connections = Connections()
         self._turned_away = 0
 
     def bind(self, endpoint: str, pair: TransportKey) -> None:
@@ -80,9 +81,9 @@ class Router:
         self.socket.unbind(self.bound.pop(key))
 
     def spoke(self, frame: zmq.Frame) -> int:
-        """Return the descriptor that a message came from, whose connection is none of the silent ones any more."""
+        """Return the descriptor that a whole message came by, and note that it did."""
         fd = int(frame.get(zmq.SRCFD))
-        self._young.discard(fd)
+        self.connections.spoke(fd)
         return fd
 
     def ended(self) -> Iterator[Ended]:
@@ -91,16 +92,24 @@ class Router:
             event = parse_monitor_message(self.monitor.recv_multipart())
             fd = int(event["value"])
             if event["event"] == zmq.EVENT_ACCEPTED:
-                self._young.add(fd)
+                self.connections.accepted(fd, time.monotonic())
             elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self._turned_away += 1  # the ZAP handler has told of it already; the value is no descriptor here
             else:
-                silent = fd in self._young
-                self._young.discard(fd)
+                silent = self.connections.ended(fd)
                 if silent and self._turned_away:
                     self._turned_away -= 1
                     silent = False
                 yield Ended(fd, silent)
+
+    def cut_endless(self) -> list[int]:
+        """Cut the connections whose message has no end, and return them."""
+        return [fd for fd in self.connections.endless() if cut(fd)]
+
+    def cut_silent(self) -> None:
+        """Cut the connections that were opened and say nothing; each end is told by the monitor."""
+        for fd in self.connections.silent(time.monotonic()):
+            cut(fd)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -22,6 +22,7 @@ import zmq
 from kiosk.errors import HubError, KioskError
 from kiosk.hub import bus
 from kiosk.hub.front import zap
+from kiosk.hub.front.connections import SWOLLEN, resident
 from kiosk.hub.front.counter import Counter
 from kiosk.hub.front.desk import Desk
 from kiosk.hub.front.journal_port import JournalPort
@@ -47,6 +48,8 @@ class Limits(msgspec.Struct, frozen=True):
     #: Seconds between two writes of contacts and findings.
     tell_s: float = 1.0
     largest: int = wire.LARGEST
+    #: Bytes of this process from which connections are looked at.
+    swollen: int = SWOLLEN
 
 
 def run(setup: HubSetup, stop: Callable[[], bool]) -> None:
@@ -71,6 +74,7 @@ class Front:
         self._setup = setup
         self._listen = setup.config.listen
         self._tell_s = limits.tell_s
+        self._swollen = limits.swollen
         signing = load_signing_key(setup.config.state)
         stores = setup.stores()
         try:
@@ -152,11 +156,21 @@ class Front:
             if self.port.seen.registry.server != self._server:
                 self._bind_all()
             self.port.act()
+            if resident() > self._swollen:
+                self._cut_endless()
         if now - self._told_at >= self._tell_s:
             self._told_at = now
+            self._journal.cut_silent()
+            self._enrol.cut_silent()
             if not (self._watch.is_alive() and self._desk.is_alive()):
                 raise HubError("a thread of the front died", hint="see the lines before this one", transient=True)
             self._desk.tell(self.port.take_news(), self._refusals.take(), self.port.seen.registry.revision)
+
+    def _cut_endless(self) -> None:
+        for router in (self._journal, self._enrol):
+            for fd in router.cut_endless():
+                kiosk = self.port.peers.kiosk_at(fd) if router is self._journal else ""
+                self._refusals.note("endless_message", kiosk, "frames without an end: the connection was cut")
 
     def _admit(self) -> None:
         """Answer the handshakes that wait."""

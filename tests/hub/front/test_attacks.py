@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+import zmq
 
 from kiosk.hub.front import watch
 from kiosk.hub.front.refusals import MOST_STRANGERS
+from kiosk.hub.front.router import Router
 from kiosk.hub.store import tables
 from kiosk.sync import wire
 from kiosk.sync.keys import TransportKey
@@ -220,3 +222,61 @@ def test_a_registry_that_cannot_be_read_admits_nobody(hub: HubInThread, monkeypa
     monkeypatch.undo()
     kiosk.send(Ping(time.time_ns()))
     kiosk.expect(Pong)
+
+
+def test_a_message_of_many_frames_ends_its_connection(hub: HubInThread, honest: FakeKiosk) -> None:
+    kiosk = hub.connect("K02")
+    kiosk.greet()
+    kiosk.socket.send_multipart([b"x"] * 1000)
+    until(lambda: hub.front.port.peers.of_kiosk("K02") is None)
+    hub.found("malformed_message", "K02")
+    kiosk.number = 0
+    kiosk.greet()
+
+
+def test_a_connection_that_stays_silent_is_cut(
+    hub: HubInThread, honest: FakeKiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer with the hub's key ends the handshake, and then holds its connection for nothing."""
+    monkeypatch.setattr("kiosk.hub.front.connections.SILENT_S", 0.2)
+    hub.connect("K02", TransportKey.generate(), port=1)
+    hub.found("strange_connection")
+
+
+def test_frames_without_an_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libzmq sends no part of a message before it is whole, so the attacker here speaks without it, in the clear."""
+    monkeypatch.setattr("kiosk.hub.front.connections.ENDLESS", 256 << 10)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    router = Router(context, b"test", 1 << 20)
+    port = router.socket.bind_to_random_port("tcp://127.0.0.1")
+    honest = context.socket(zmq.DEALER)
+    honest.connect(f"tcp://127.0.0.1:{port}")
+    attacker = socket.create_connection(("127.0.0.1", port), timeout=20)
+    try:
+        attacker.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
+        ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+        attacker.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        answer = b""
+        while b"READY" not in answer:  # what comes before it counts as a part of the handshake
+            answer += attacker.recv(4096)
+        frame = b"\x01\xff" + b"x" * 255
+        cut = []
+        for _ in range(2000):
+            try:
+                attacker.sendall(frame * 40)
+            except ConnectionError:
+                break
+            honest.send_multipart([b"a", b"b"])
+            frames = router.socket.recv_multipart(copy=False)
+            assert [each.bytes for each in frames[1:]] == [b"a", b"b"]
+            router.spoke(frames[-1])
+            list(router.ended())
+            cut += router.cut_endless()
+        assert len(cut) == 1
+        honest.send(b"still there")
+        assert router.socket.recv_multipart()[1] == b"still there"
+    finally:
+        attacker.close()
+        honest.close(0)
+        router.close()
+        context.term()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from kiosk.errors import SyncError
 from kiosk.hub.front.approval import approve, make_code
 from kiosk.hub.front.counter import ANSWERS
+from kiosk.hub.front.enrolling import judge
 from kiosk.hub.store import tables
 from kiosk.journal.keys import SigningKey
 from kiosk.sync import wire
@@ -209,3 +210,13 @@ def test_who_asks_again_at_once_is_told_later_and_costs_the_database_nothing(hub
         pushy.send(applicant.request())
     states = [pushy.expect(Enrolment, way=wire.ENROL_DOWN).state for _ in range(20)]
     assert states.count("later") >= 15
+
+
+def test_a_code_ends_with_its_day_before_the_database_is_asked(hub: HubInThread) -> None:
+    applicant = Applicant(hub)
+    request = applicant.request()
+    registry = hub.front.port.seen.registry
+    ends = registry.codes["K02"].expires_ns
+    key = applicant.key.public
+    assert judge(registry, hub.hub_key, request, key, ends - 1) == "proven"
+    assert judge(registry, hub.hub_key, request, key, ends) == "the code's day is over"

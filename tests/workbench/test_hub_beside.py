@@ -117,9 +117,7 @@ def order(hub: HubBeside, argument: str, words: str) -> None:
     until(done, f"the kiosk answers the shutter {argument}")
 
 
-def test_a_power_cut_takes_the_line_and_the_hub_is_told_of_the_next_start(
-    demo: Demonstration, hub: HubBeside
-) -> None:
+def test_a_power_cut_takes_the_line_and_the_hub_is_told_of_the_next_start(demo: Demonstration, hub: HubBeside) -> None:
     before = posted(hub, "started")
     demo.cut_power()
     assert not hub.sync.running

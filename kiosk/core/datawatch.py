@@ -1,4 +1,8 @@
-"""Notices reference data that came, went or changed; a change is a fact before anything is priced with it."""
+"""Notices reference data that came, went or changed; a change is a fact before anything is priced with it.
+
+That fact names every data set with generation, cursor and digest.  Each later fact carries the digest over all of them
+in its stamp, so of every sale it can be told which state of which data set it was priced with.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,8 @@ class DataWatch:
         source, old = self._parts.source, self._parts.digests
         self.there = source is not None and source.available
         digest = source.digest() if source is not None and self.there else ""
-        if digest and digest != old.data:
+        if source is not None and digest and digest != old.data:
+            digest, lines = source.held()
             self._parts.digests = msgspec.structs.replace(old, data=digest)
-            body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data",))
+            body = facts.ConfigurationChanged(old.software, old.configuration, digest, ("reference data", *lines))
             self._append((body,), "", "kiosk")

@@ -65,6 +65,10 @@ class InvoiceSource(Protocol):
         """Return the digest of all data sets, 16 hexadecimal digits."""
         ...
 
+    def held(self) -> tuple[str, tuple[str, ...]]:
+        """Return that digest and a line for each data set, of one moment."""
+        ...
+
     @property
     def available(self) -> bool:
         """Whether there is anything to look up in."""

@@ -99,6 +99,10 @@ class Performer:
             self._now(lookups.too_many_plates())
             return
         found, fault = lookups.look_up(effect, parts.counter, parts.source, parts.books, parts.clock.today())
+        if parts.source is not None and parts.source.digest() != parts.digests.data:
+            # The data changed between the look at them and the look into them: the price is told with what is there.
+            self._look_at_data()
+            found, fault = lookups.look_up(effect, parts.counter, parts.source, parts.books, parts.clock.today())
         if fault:
             self._fault(fault)
             self._counts["lookup.faults"] += 1

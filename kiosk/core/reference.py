@@ -11,7 +11,7 @@ from kiosk.errors import ReplicaError
 from kiosk.model.instant import NS
 from kiosk.model.invoice import Invoice
 from kiosk.sync.plates import key_beside, key_id, plate_hash, read_key
-from kiosk.sync.replica import Replica, data_set_of
+from kiosk.sync.replica import Replica, data_set_of, digest_over
 
 
 class ReferenceData:
@@ -95,6 +95,15 @@ class ReferenceData:
             return self._open().digest[:16]
         except ReplicaError:
             return ""
+
+    def held(self) -> tuple[str, tuple[str, ...]]:
+        """Return that digest and a line for each data set, of one moment: what a fact names it by."""
+        try:
+            sets = self._open().datasets()
+        except ReplicaError:
+            return "", ()
+        lines = tuple(f"{each.name} {each.generation}/{each.cursor} {each.digest[:16]}" for each in sets)
+        return digest_over(sets)[:16], lines
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -77,6 +78,14 @@ def table_of(service: str) -> str:
 def data_set_of(service: str) -> str:
     """Return the data set name of a service's invoices."""
     return f"invoices:{service}"
+
+
+def digest_over(sets: Iterable[DataSetInfo]) -> str:
+    """Return SHA-256 over names, cursors and digests of data sets, hexadecimal."""
+    told = hashlib.sha256()
+    for each in sets:
+        told.update(f"{each.name}\0{each.generation}\0{each.cursor}\0{each.digest}\n".encode())
+    return told.hexdigest()
 
 
 def to_row(invoice: Invoice) -> Row:
@@ -284,11 +293,8 @@ class Replica:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names, cursors and digests of all data sets, hexadecimal."""
-        told = hashlib.sha256()
-        for each in self.datasets():
-            told.update(f"{each.name}\0{each.generation}\0{each.cursor}\0{each.digest}\n".encode())
-        return told.hexdigest()
+        """Digest of all data sets; see `digest_over`."""
+        return digest_over(self.datasets())
 
     def integrity(self) -> tuple[str, ...]:
         """Walk the whole file; return what SQLite found wrong, empty when sound."""

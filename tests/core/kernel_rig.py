@@ -118,6 +118,9 @@ class Invoices:
     def find_by_plate(self, plate: str) -> tuple[Invoice, ...] | None:
         return tuple(self.rows[each] for each in self.plates.get(plate, ()))
 
+    def held(self) -> tuple[str, tuple[str, ...]]:
+        return self.told, ("invoices:parking_citation 1/1 " + self.told,)
+
     def as_of(self, service: str) -> str:
         return "2026-11-22T06:00:00-06:00"
 

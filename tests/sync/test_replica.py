@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 from kiosk.errors import ReplicaError
 from kiosk.model.invoice import STATES, Invoice, PostedThrough
-from kiosk.sync.plates import plate_hash
-from kiosk.sync.replica import Replica, data_set_of, from_row, table_of, to_row
+from kiosk.sync.plates import key_id, plate_hash
+from kiosk.sync.replica import Replica, data_set_of, documents, from_row, table_of, to_row
 from kiosk.sync.replica_store import Batch, Taken, open_store, writer_lock
+from tests.databases.make_replica_v2 import INVOICES as FROZEN
+from tests.databases.make_replica_v2 import KEY
 
 BASE = Invoice(service="parking_citation", number="260004175", currency="USD", amount_minor=None,
                issued=dt.date(2026, 3, 2), code="01", offence=3)  # fmt: skip
@@ -295,3 +298,34 @@ def test_what_is_owed_is_readable_by_the_kiosks_user_only_whatever_the_umask(tmp
         os.umask(before)
     assert modes
     assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_frozen_replica_of_version_2_is_read_as_it_is_and_brought_forward_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    shutil.copy(Path(__file__).parents[1] / "databases" / "replica_v2.db", path)
+    with closing(Replica.open(path)) as replica:
+        before = {each.number: replica.find(each.service, each.number) for each in FROZEN}
+        assert list(before.values()) == list(FROZEN)
+        assert documents(path) == {}
+        digest = replica.digest
+        open_store(path).close()  # the next writer, while a reader has it open
+        assert {each.number: replica.find(each.service, each.number) for each in FROZEN} == before
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+    with closing(Replica.open(path)) as replica:
+        assert replica.digest == digest
+        assert {each.number: replica.find(each.service, each.number) for each in FROZEN} == before
+        assert replica.plate_states(key_id(KEY)) == ("NY",)
+        assert [each.number for each in replica.find_by_plate(plate_hash("EXM 101", KEY, "NY"))] == ["260004175"]
+        assert {each.source for each in replica.datasets()} == {""}
+    take(path, BASE)
+    assert documents(path) == {}
+
+
+def test_the_later_of_two_marks_counts_and_both_are_read_in_one_moment(path: Path) -> None:
+    take(path, invoice("1", posted_through=PostedThrough(1, 5)), invoice("2"))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE data_sets SET posted_epoch = 1, posted_seq = 3")
+    with closing(Replica.open(path)) as replica:
+        found = [replica.find("parking_citation", number) for number in ("1", "2")]
+    assert [each.posted_through for each in found if each] == [PostedThrough(1, 5), PostedThrough(1, 3)]

@@ -279,7 +279,9 @@ def free_ports(many: int) -> list[int]:
 def hub(stores: Stores, tmp_path: Path) -> Iterator[HubInThread]:
     """Yield a front that runs, on a directory whose path is short enough for its sockets."""
     runtime = Path(tempfile.mkdtemp(prefix="kf-", dir="/tmp"))
-    made = HubInThread(stores, tmp_path / "hub", runtime, Limits(handshake_ms=500, tell_s=0.05, largest=1 << 20))
+    made = HubInThread(
+        stores, tmp_path / "hub", runtime, Limits(handshake_ms=500, tell_s=0.05, largest=1 << 20, swollen=0)
+    )
     made.start()
     try:
         yield made

@@ -64,7 +64,7 @@ class HubBeside:
 
     def __init__(self, directory: DemoDirectory, load: Callable[[Path], HubSetup], told: Callable[[str], None]) -> None:
         """`load` reads a hub.toml with everything that it points to."""
-        self._directory, self._load, self._told = directory, load, told
+        self._directory, self._load = directory, load
         self.config = directory.root / "hub.toml"
         self.journal_port, self.enrol_port, self.web_port = free_ports(3)
         self.network = Network((self.journal_port, self.enrol_port))
@@ -185,7 +185,6 @@ class HubBeside:
             SimulatorError: there is no such state.
         """
         self.network.set(mode)
-        self._told(f"the network to the hub is {mode}")
         if mode == "joined":
             try:
                 ask(self._directory.runtime)

@@ -1,7 +1,7 @@
 """The network between a demonstration's kiosk and its hub: a cable that can be pulled, or that stops carrying.
 
-Each port of the hub has a port of ours before it.  *Joined*, bytes pass both ways.  *Cut*, every connection dies and a
-new one dies at once.  *Stalled*, connections stay and nothing arrives: what a congested radio line looks like.  One
+Each port of the hub has a port of ours before it.  *Joined*, bytes pass both ways.  *Cut*, every connection dies and
+nobody listens any more.  *Stalled*, connections stay and nothing arrives: what a congested radio line looks like.  One
 thread moves the bytes of all connections; a side that does not read holds back the other one.
 """
 
@@ -42,7 +42,7 @@ class Network:
     def __init__(self, targets: Sequence[int]) -> None:
         """`targets` are ports of this machine; `ports` are ours before them, in the same order."""
         self._targets = tuple(targets)
-        self._listening = [socket.create_server(("127.0.0.1", 0)) for _ in targets]
+        self._listening = [_bound(0, listening=True) for _ in targets]
         self.ports = tuple(int(each.getsockname()[1]) for each in self._listening)
         self.mode = "joined"
         #: Bytes that passed, both ways.
@@ -113,6 +113,16 @@ class Network:
         if mode == "cut":
             for end in list(self._ends):
                 self._close(end)
+            for at, line in enumerate(self._listening):
+                self._selector.unregister(line)
+                line.close()
+                # Bound and not listening: the port stays ours, and whoever calls is refused.
+                self._listening[at] = _bound(self.ports[at], listening=False)
+        elif self._applied == "cut":
+            for line in self._listening:
+                line.listen()
+                line.setblocking(False)
+                self._selector.register(line, selectors.EVENT_READ)
         with self._settled:
             self._applied = mode
             self._settled.notify_all()
@@ -124,7 +134,7 @@ class Network:
             line, _ = self._listening[at].accept()
         except OSError:
             return  # it went away while it waited
-        if self.mode == "cut" or self.connections >= MOST:
+        if self.connections >= MOST:
             line.close()
             return
         try:
@@ -185,3 +195,12 @@ class Network:
                 if self._selector.get_map().get(each.line) is not None:
                     self._selector.unregister(each.line)
                 each.line.close()
+
+
+def _bound(port: int, *, listening: bool) -> socket.socket:
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.bind(("127.0.0.1", port))
+    if listening:
+        line.listen()
+    return line

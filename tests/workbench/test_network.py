@@ -73,9 +73,15 @@ def test_a_cut_ends_every_connection_and_lets_none_begin(network: Network) -> No
         assert heard(line, 3) == b"one"
         network.set("cut")
         assert gone(line)
-        with dial(network) as again:
-            assert gone(again)
+        with pytest.raises(ConnectionRefusedError):
+            dial(network)
         assert network.connections == 0
+        network.set("stalled")
+        with dial(network) as again:  # the cable is in, and nothing passes
+            again.sendall(b"two")
+        network.set("cut")
+        with pytest.raises(ConnectionRefusedError):
+            dial(network)
     network.set("joined")
     with dial(network) as line:
         line.sendall(b"two")

@@ -104,6 +104,8 @@ class Desk:
         self.words = Wording(setup)
         self.reader = setup.stores(readonly=("segments", "office", "books"))
         self.writer = setup.stores()
+        #: How often the fleet's page asks for news.
+        self.refresh_ms = 5000
         self.idle_ns = setup.config.web.idle_minutes * 60 * 1_000_000_000
         prefix = "__Host-" if setup.config.web.tls else ""
         #: Cookies are shared by all ports of a host; the name keeps two hubs on one machine apart.

@@ -211,4 +211,5 @@ def _drawn(look: Look) -> dict[str, Any]:
     return {
         "what": {kind: words for kind, (words, _) in WORDS.items()}, "told_to_nobody": NOBODY,
         "fleet": found, "counts": counts, "alerts": alerts, "waiting": waiting, "severities": SEVERITIES,
+        "refresh_ms": desk.refresh_ms,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every sale names the state of the data that it was priced with, also when that state changes while it is looked up."""
+"""Every sale names the state of the data that it was priced with, also where that changes while it is looked up."""
 
 from __future__ import annotations
 

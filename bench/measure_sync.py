@@ -27,6 +27,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench import sync_backlog, sync_ours, sync_rivals_nats
 from bench.measure_figures import file_system_of, middle, room_on_disk, say, spread
 from bench.sync_rivals import RIVALS, Rival
@@ -36,6 +38,8 @@ from kiosk.errors import KioskError
 
 FACTS = 100_000
 RUNS = 5
+#: What ends the measurement of one way, and of no other.
+_FAULTS = (KioskError, RuntimeError, OSError, subprocess.SubprocessError, sqlite3.Error, psycopg.Error)
 
 
 def missing(rival: Rival) -> str:
@@ -95,7 +99,7 @@ def measure(room: Path, *, facts: int, runs: int, only: Iterable[str] = (), serv
         if "postgresql" in [each.needs for each in rivals] + [each.needs for each in ours]:
             address = held.enter_context(postgresql(room))
         for number in range(runs):
-            ways: list[Rival | sync_ours.Way] = [*rivals, *ours]
+            ways = _side_by_side(rivals, ours)
             first = number * 3 % max(1, len(ways))
             told["load_before"].append(round(os.getloadavg()[0], 2))
             for way in ways[first:] + ways[:first]:
@@ -107,24 +111,44 @@ def measure(room: Path, *, facts: int, runs: int, only: Iterable[str] = (), serv
                         found = {way.name: run_rival(way, place, rows, address)}
                     else:
                         found = sync_ours.drain(way, place, backlog, address)
-                        sales = sync_ours.latency(way, room / f"{number}-{way.name}-sales", backlog, address, seller)
-                        for when, times in sales.items():
-                            waits.setdefault(way.name, {}).setdefault(when, []).extend(times)
-                except (KioskError, RuntimeError, OSError, subprocess.SubprocessError) as error:
-                    told["failed"][way.name] = f"{type(error).__name__}: {error}"[:600]
-                    say(f"sync: {way.name} could not be measured: {told['failed'][way.name]}")
+                except _FAULTS as error:
+                    _failed(told, way.name, error)
                 finally:
-                    for used in room.glob(f"{number}-{way.name}*"):
-                        shutil.rmtree(used)
+                    shutil.rmtree(place, ignore_errors=True)
                 for name, rate in found.items():
                     rates.setdefault(name, [None] * runs)[number] = rate
                     say(f"sync: run {number + 1}: {name} {rate:,.0f} facts/s ({time.monotonic() - begun:.1f} s)")
+            for way in ours:
+                place = room / f"{number}-{way.name}-sales"
+                try:
+                    sales = sync_ours.latency(way, place, backlog, address, seller)
+                except _FAULTS as error:
+                    _failed(told, f"{way.name} sales", error)
+                    continue
+                finally:
+                    shutil.rmtree(place, ignore_errors=True)
+                for when, times in sales.items():
+                    waits.setdefault(way.name, {}).setdefault(when, []).extend(times)
     told["ways"] = {name: _told(name, found, backlog.facts) for name, found in rates.items()}
     told["sale_to_hub_durable"] = {
         name: {when: spread(times) for when, times in found.items() if times} for name, found in waits.items()
     }
     told["ratios"] = _ratios(rates)
     return told
+
+
+def _side_by_side(rivals: Sequence[Rival], ours: Sequence[sync_ours.Way]) -> list[Rival | sync_ours.Way]:
+    """Return the ways in an order in which each of ours comes right after the rival it is held against."""
+    ways: list[Rival | sync_ours.Way] = list(rivals)
+    for way in ours:
+        names = [each.name for each in ways]
+        ways.insert(names.index(way.beside) + 1 if way.beside in names else len(ways), way)
+    return ways
+
+
+def _failed(told: dict[str, Any], name: str, error: Exception) -> None:
+    told["failed"][name] = f"{type(error).__name__}: {error}"[:600]
+    say(f"sync: {name} could not be measured: {told['failed'][name]}")
 
 
 def _told(name: str, found: Sequence[float | None], facts: int) -> dict[str, Any]:

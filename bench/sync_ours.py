@@ -52,12 +52,14 @@ class Way(msgspec.Struct, frozen=True):
 
     name: str
     words: str
+    #: The rival that it is measured right after.
+    beside: str
     needs: str = ""
 
 
 WAYS = (
-    Way("ours", "kiosk-sync to a hub on SQLite"),
-    Way("ours_postgresql", "the same to a hub on PostgreSQL", "postgresql"),
+    Way("ours", "kiosk-sync to a hub on SQLite", "http_batch"),
+    Way("ours_postgresql", "kiosk-sync to a hub on PostgreSQL", "postgresql_copy", "postgresql"),
 )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kiosk import config
+from kiosk.checkout.states import State
 from kiosk.core.people import OperatorSettings, People, Person, check_people
 from kiosk.errors import ConfigError, ControlError, KioskError
 from kiosk.model import facts
@@ -57,6 +58,8 @@ class HubData:
         self._documents = documents or Documents()
         self._local = local
         self._settings = settings
+        #: A pack came while somebody was in front.
+        self._pack_waits = False
 
     def begin(self, kernel: Kernel) -> None:
         """Take up at a start what is there; whatever cannot be read is told as the last fault."""
@@ -80,7 +83,19 @@ class HubData:
         if name == "people":
             self._people(kernel, found)
         elif found is not None and found[0] != kernel.books.hub_pack:
-            self._pack(kernel, *found)
+            # Reading a whole pack takes a while, for which no note may wait.
+            self._pack_waits = kernel.model.state not in (State.IDLE, State.OUT_OF_SERVICE)
+            if not self._pack_waits:
+                self._pack(kernel, *found)
+
+    def tend(self, kernel: Kernel) -> None:
+        """Use a quiet moment for what had to wait; what cannot be read is told as the last fault."""
+        if self._pack_waits:
+            try:
+                self.adopt(kernel, "pack")
+            except KioskError as error:
+                self._pack_waits = False  # the next start tries again
+                kernel.last_fault = str(error)
 
     def _people(self, kernel: Kernel, found: tuple[int, bytes] | None) -> None:
         refused = ""

@@ -317,6 +317,7 @@ class Core:
         if self.running_kernel.trouble is not None:
             return
         journal = self.running_kernel.parts.journal
+        self.running_kernel.parts.hub_data.tend(self.running_kernel)
         try:
             journal.tidy()
             if journal.low_space:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.checkout import intents
 from kiosk.core.hub_data import MOST_PEOPLE, Documents, HubData, conflicts, people_of
 from kiosk.core.people import Person, hash_of
 from kiosk.errors import ConfigError, ControlError
 from kiosk.model import facts
-from tests.core.kernel_rig import PINS, Rig, people
+from tests.core.kernel_rig import PINS, WATER, Rig, people
 
 
 @cache
@@ -157,6 +158,19 @@ def test_a_pack_is_laid_down_once_and_told(rig: Rig, hub: Hub) -> None:
     assert [(each.version, each.pack, each.refused) for each in rig.bodies(facts.PackAdopted)] == [
         (3, "example-city 2027.1", "")
     ]
+
+
+def test_a_pack_waits_until_nobody_is_in_front(rig: Rig, hub: Hub) -> None:
+    rig.tap(intents.EnterNumber(WATER))
+    hub.sent["pack"] = (3, b"files")
+    data = rig.kernel.parts.hub_data
+    data.adopt(rig.kernel, "pack")
+    data.tend(rig.kernel)
+    assert hub.laid == []
+    rig.tap(intents.Cancel())
+    for _ in range(2):
+        data.tend(rig.kernel)
+    assert hub.laid == [3]
 
 
 def test_a_pack_that_does_not_load_is_refused_with_the_reason(rig: Rig, hub: Hub) -> None:

@@ -24,6 +24,11 @@ class Beside:
         self._out: tuple[Mark, Mark, int, int] | None = None
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether rows are damaged and nobody knows yet after which they can be read again."""
+        return self.damaged and self._beyond is None
+
+    @property
     def under_way(self) -> tuple[int, int]:
         """Messages and bytes that wait for SEEN."""
         return (1, self._out[2]) if self._out else (0, 0)
@@ -59,9 +64,9 @@ class Beside:
 
     def damage(self, beyond: Mark | None) -> None:
         """The stream cannot be read on; what follows `beyond` can."""
-        self.damaged = True
+        self.damaged, self._beyond = True, beyond
         if beyond is not None and (self._mark is None or order(beyond) > order(self._mark)):
-            self._beyond = self._mark = beyond
+            self._mark = beyond
 
     def forget(self) -> None:
         """Nothing is under way any more: another connection, another place, or no answer."""

@@ -95,6 +95,10 @@ class Connection:
             self._bandwidth.spend(sum(map(len, frames)), now)
         return head, message
 
+    def has_bandwidth(self, now: int) -> bool:
+        """Tell whether the bandwidth lets rows go now."""
+        return self._bandwidth.is_free(now)
+
     def deadline(self, now: int, *, rows: bool) -> int:
         """Return when something that waits may go, 0 for never; `rows` tells whether there are any."""
         waits = self._pulls or rows

@@ -14,7 +14,7 @@ from kiosk.sync.wire import MOST_BYTES
 SECOND = 1_000_000_000
 #: First size of a batch and the smallest, bytes.
 FIRST_BYTES, LEAST_BYTES = 64 << 10, 2 << 10
-#: An answer within this lets batches grow; one after that makes them smaller.
+#: An answer that takes no longer than the line and this lets batches grow; one after that makes them smaller.
 QUICK_NS, SLOW_NS = 250_000_000, 750_000_000
 #: Silence is never taken for a loss sooner, nor waited for longer.
 LEAST_PATIENCE_NS, MOST_PATIENCE_NS = SECOND, 60 * SECOND
@@ -43,6 +43,8 @@ class Pace:
         #: Batches under way at most, within the hub's credit.
         self.window = 64
         self._misses = 0
+        #: What a PING took at its quickest lately: how long the line itself is.
+        self._base_ns = 0
 
     @property
     def patience_ns(self) -> int:
@@ -59,13 +61,20 @@ class Pace:
         old = self.round_trip_ns
         self.round_trip_ns = taken_ns if not old else (7 * old + taken_ns) // 8
 
+    def pinged(self, taken_ns: int) -> None:
+        """A PING was answered after so long."""
+        self.measured(taken_ns)
+        base = self._base_ns
+        self._base_ns = min(taken_ns, base + base // 8 + 1) if base else taken_ns
+
     def acknowledged(self, taken_ns: int) -> None:
         """A batch was acknowledged after so long."""
         self.measured(taken_ns)
         self._misses = 0
-        if taken_ns <= QUICK_NS:
+        waited_ns = taken_ns - self._base_ns
+        if waited_ns <= QUICK_NS:
             self.size, self.window = min(2 * self.size, MOST_BYTES), min(2 * self.window, 64)
-        elif taken_ns >= SLOW_NS:
+        elif waited_ns >= SLOW_NS:
             self.size = max(self.size // 2, LEAST_BYTES)
 
     def missed(self) -> None:

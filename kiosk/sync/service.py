@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -32,9 +33,9 @@ from kiosk.sync.hubs import HubOrder, Target
 from kiosk.sync.keys import keep_hub
 from kiosk.sync.logbook import Logbook
 from kiosk.sync.marks import HubReceipt, Marks, next_start
-from kiosk.sync.messages import Ack, Command, Delta, End, Hello, Mark, Message, Nack, Nudge, Snap, Welcome
+from kiosk.sync.messages import Ack, Command, DataCursor, Delta, End, Hello, Mark, Message, Nack, Nudge, Snap, Welcome
 from kiosk.sync.orders import Keyring, Ordered, Orders
-from kiosk.sync.parts import SyncParts
+from kiosk.sync.parts import Feed, SyncParts
 from kiosk.sync.receipts import receipt_message
 from kiosk.sync.session import Session
 from kiosk.sync.stream import Stream
@@ -188,7 +189,7 @@ class SyncService:
         return Hello(
             oldest=wire.OLDEST, newest=wire.NEWEST, kiosk=parts.kiosk, realm=parts.realm, boot=self._start,
             head=self._stream.head, acked=session.acked, oldest_kept=self._stream.oldest(),
-            clock=core.clock if core else standing.own_clock(), data=parts.feed.cursors(session.hub),
+            clock=core.clock if core else standing.own_clock(), data=self._cursors(session.hub),
             fact_version=FACT_VERSION, software=parts.software, free_bytes=shutil.disk_usage(parts.state).free,
         )  # fmt: skip
 
@@ -259,10 +260,12 @@ class SyncService:
                     self._for_others(message, session, now)
                 continue
             if isinstance(message, Nack) and message.code == "unknown_data":
-                self._post_all(self.parts.feed.received(message, time.time_ns()))
+                self._give_feed(message)
             mark = message.durable if isinstance(message, Welcome | Ack) else getattr(message, "mark", Mark())
-            was = session.state
-            self._apply(session.received(head, message, now, time.time_ns(), self._stream.held(mark)), now)
+            was, held = session.state, self._stream.held(mark)
+            if self._stream.away:
+                self._apply(session.unread(now), now)
+            self._apply(session.received(head, message, now, time.time_ns(), held), now)
             if was is State.GREETING and session.connected and isinstance(message, Welcome):
                 self._welcomed(message, session, now)
 
@@ -285,7 +288,7 @@ class SyncService:
         self._note("opened", f"{session.hub} at {target.endpoint}")
         notify.status(f"connected to {session.hub}")
         self._keep(lambda: setattr(self, "_number", self._marks.began(session.hub, wall)))
-        self.parts.feed.connected(session.hub, known.signing_key)
+        self._feed(lambda feed: feed.connected(session.hub, known.signing_key))
         self._post_status(session, now, anew=True)
 
     def _for_others(self, message: Message, session: Session, now: int) -> None:
@@ -294,14 +297,29 @@ class SyncService:
             self._follow(self._orders.received(message, self._target.known), session, now)
             return
         before = self._documents
-        self._post_all(self.parts.feed.received(message, time.time_ns()))
+        self._give_feed(message)
         if isinstance(message, End):
-            self._documents = {data.name: data.digest for data in self.parts.feed.cursors(session.hub)}
+            self._documents = {data.name: data.digest for data in self._cursors(session.hub)}
             if message.data.name in ("people", "pack") and before != self._documents:
                 try:
                     self.parts.core.adopt(message.data.name)
                 except KioskError as error:
                     self._note("journal_away" if error.transient else "malformed", error.message)
+
+    def _feed(self, act: Callable[[Feed], object]) -> None:
+        """Let the reference data act; what goes wrong there is told and keeps no fact from going up."""
+        try:
+            act(self.parts.feed)
+        except (KioskError, sqlite3.Error) as error:
+            self._note("replica", str(error))
+
+    def _give_feed(self, message: Message) -> None:
+        self._feed(lambda feed: self._post_all(feed.received(message, time.time_ns())))
+
+    def _cursors(self, hub: str) -> tuple[DataCursor, ...]:
+        found: list[DataCursor] = []
+        self._feed(lambda feed: found.extend(feed.cursors(hub)))
+        return tuple(found)
 
     def _follow(self, ordered: Ordered, session: Session, now: int) -> None:
         if ordered.done is not None:
@@ -326,7 +344,7 @@ class SyncService:
     def _talk(self, session: Session, now: int) -> None:
         if session.connected:
             self._connection.round_trip_ns = session.pace.round_trip_ns
-            self._post_all(self.parts.feed.wants(time.time_ns()))
+            self._feed(lambda feed: self._post_all(feed.wants(time.time_ns())))
             self._post_status(session, now)
         self._connection.pump(now)
 
@@ -358,23 +376,20 @@ class SyncService:
 
     def _sleep(self, longest_ns: int) -> None:
         now, session, line = time.monotonic_ns(), self._session, self._connection.line
+        stopped_at = self._stream.stopped_at if line is not None else ""
         poller = zmq.Poller()
         for handle in (self._asking.fileno(), self._stream.doorbell.fileno()):
             if handle >= 0:
                 poller.register(handle, zmq.POLLIN)
         times = [now + longest_ns, self._stream.doorbell.deadline(), self._logbook.deadline()]
         if line is not None:
-            poller.register(line.socket, zmq.POLLIN | (zmq.POLLOUT if self._connection.is_blocked else 0))
+            blocked = self._connection.is_blocked or stopped_at == "socket"
+            poller.register(line.socket, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))
             poller.register(line.monitor, zmq.POLLIN)
         if self._caller.monitor is not None:
             poller.register(self._caller.monitor, zmq.POLLIN)
-        rows = False
-        if session is not None:
-            behind = self._stream.outbox.count_after(session.place)
-            rows = session.room(now, behind) is not None
-            times += [session.deadline(now)]
-        times += [self._connection.deadline(now, rows=rows), self._rotate_ns, self._caller.deadline()]
-        wait = min(at for at in times if at) - now
-        if rows and line is not None and self._connection.takes_rows(now):
-            wait = 0
+        times += [session.deadline(now)] if session is not None else []
+        times.append(self._connection.deadline(now, rows=stopped_at == "bandwidth"))
+        times += [self._rotate_ns, self._caller.deadline()]
+        wait = 0 if stopped_at == "turn" else min(at for at in times if at) - now
         poller.poll(max(0, -(-wait // 1_000_000)))

@@ -316,7 +316,7 @@ class Session:
         if self._ping is None or message.sent_ns != self._ping[1]:
             return []
         there = max(0, message.answered_ns - message.received_ns)
-        self.pace.measured(max(0, now - self._ping[0] - there))
+        self.pace.pinged(max(0, now - self._ping[0] - there))
         self.offset_ns = ((message.received_ns - message.sent_ns) + (message.answered_ns - wall_ns)) // 2
         self._ping = None
         return []

@@ -26,6 +26,8 @@ class Stream:
         self.head = Mark()
         #: Why the journal cannot be read now, "" where it can.
         self.away = "not read yet"
+        #: What the last `pump` stopped at: ``turn``, ``socket`` or ``bandwidth`` where rows could follow; "" else.
+        self.stopped_at = ""
         self._oldest: tuple[Mark, int] = (Mark(), 0)
         self._unsynced = 0
 
@@ -56,12 +58,12 @@ class Stream:
         if session is None:
             return []
         told = session.grew(head, now)
-        if session.beside.damaged:
+        if session.beside.is_stuck:
             told += session.unreadable("", self.outbox.beyond_damage(session.place))
         return told
 
     def held(self, mark: Mark) -> bytes | None:
-        """Return the hash that the journal has at a mark, None where it has none or cannot be read now."""
+        """Return the hash that the journal has at a mark, None where it has none or cannot be read (`away` tells)."""
         try:
             return self.outbox.hash_at(mark)
         except JournalError as error:
@@ -74,14 +76,20 @@ class Stream:
         if session.probe():
             self._show_end(connection, now)
         for _ in range(MOST_A_TURN):
+            self.stopped_at = ""
             room = session.room(now, self.outbox.count_after(session.place))
-            if room is None or not connection.takes_rows(now):
+            if room is None:
+                break
+            if not connection.takes_rows(now):
+                self.stopped_at = "socket" if connection.has_bandwidth(now) else "bandwidth"
                 break
             good = connection.good_bytes(room.good_bytes)
             try:
                 batch = self.outbox.cut(Room(room.after, room.most_rows, room.most_bytes, good, room.ahead))
             except JournalDamaged as error:
                 told += session.unreadable(str(error), self.outbox.beyond_damage(room.after))
+                if session.beside.is_stuck:
+                    break
                 continue
             except JournalError as error:
                 self._lost(str(error))
@@ -94,6 +102,7 @@ class Stream:
             if not connection.send_rows(session.sent(batch, now, ahead=room.ahead), now):
                 told += session.lost(now, "cut", "the socket took no rows")
                 break
+            self.stopped_at = "turn"
         return told
 
     def unsynced(self, acked: Mark) -> tuple[int, int]:

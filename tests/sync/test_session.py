@@ -531,6 +531,15 @@ def test_a_journal_that_cannot_be_read_keeps_the_line_and_sends_no_rows() -> Non
     assert reopen.code == "journal_back"
 
 
+def test_a_journal_that_cannot_be_read_for_a_moment_is_not_taken_for_one_that_parted() -> None:
+    wire = joined()
+    wire.pump()
+    wire.session.unread(wire.now)
+    assert say(wire, Ack(Mark(1, 5, b"h" * 32), Mark(), 4, 9999), held=None) == []
+    assert wire.session.trouble == "journal_away"
+    assert wire.acked == Mark()
+
+
 def test_rows_that_a_hub_asks_for_again_are_sent_again() -> None:
     wire = joined()
     wire.settle()
@@ -568,6 +577,15 @@ def test_the_slowest_line_still_gets_one_commit_across() -> None:
     pace.acknowledged(30 * SECOND)
     assert pace.size == 2048
     assert pace.patience_ns == MOST_PATIENCE_NS
+
+
+def test_a_long_line_is_no_slow_one() -> None:
+    pace = Pace()
+    pace.missed()
+    pace.pinged(SECOND * 6 // 10)
+    for _ in range(8):
+        pace.acknowledged(SECOND * 7 // 10)
+    assert (pace.size, pace.window) == (512 << 10, 64)
 
 
 def test_batches_grow_on_a_quick_line_and_shrink_on_a_slow_one() -> None:

@@ -157,7 +157,7 @@ def enrol(kiosk: str, realm: str, name: str, place: str, config_file: Path, as_j
     if "//0.0.0.0:" in told["endpoint"] or "//[::]:" in told["endpoint"]:
         click.secho("Put this machine's name for the address above, or set listen.announced.\n", fg="yellow")
     click.echo("To the technician at the kiosk, good once and for 24 hours:\n")
-    click.echo(f"kiosk sync enrol --hub-key '{ours.key}' --code {code}\n")
+    click.echo(f"kiosk sync enrol --hub-key='{ours.key}' --code {code}\n")
     if not seen:
         click.secho("The hub does not seem to run: start it before the technician comes.\n", fg="yellow")
     click.echo(f"Then compare the six words: kiosk hub approve {kiosk}")

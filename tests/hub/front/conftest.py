@@ -105,11 +105,12 @@ class FakeWorker(threading.Thread):
 class FakeKiosk:
     """One connection with one key."""
 
-    def __init__(self, endpoint: str, hub_key: str, key: TransportKey, name: str) -> None:
+    def __init__(self, endpoint: str, hub_key: str, key: TransportKey, name: str, room: int = 1000) -> None:
         self.name, self.key = name, key
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.DEALER)
         self.socket.linger = 0
+        self.socket.rcvhwm = room
         key.use_on(self.socket, hub_key)
         self.socket.connect(endpoint)
         self.number = 0
@@ -239,10 +240,12 @@ class HubInThread:
             bump(connection, subject)
         self.settle()
 
-    def connect(self, name: str, key: TransportKey | None = None, *, port: int = 0, hub_key: str = "") -> FakeKiosk:
+    def connect(
+        self, name: str, key: TransportKey | None = None, *, port: int = 0, hub_key: str = "", room: int = 1000
+    ) -> FakeKiosk:
         """Return a connection of a kiosk; without a key it is registered first."""
         key = key or self.register(name)[0]
-        made = FakeKiosk(f"tcp://127.0.0.1:{self.ports[port]}", hub_key or self.hub_key, key, name)
+        made = FakeKiosk(f"tcp://127.0.0.1:{self.ports[port]}", hub_key or self.hub_key, key, name, room)
         self._kiosks.append(made)
         return made
 

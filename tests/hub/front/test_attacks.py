@@ -11,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 import zmq
 
+from kiosk.hub import bus
 from kiosk.hub.front import watch
 from kiosk.hub.front.refusals import MOST_STRANGERS
 from kiosk.hub.front.router import Router
 from kiosk.hub.store import tables
 from kiosk.sync import wire
 from kiosk.sync.keys import TransportKey
-from kiosk.sync.messages import Ack, Enrol, Journal, Mark, Nack, Ping, Pong
+from kiosk.sync.messages import Ack, DataCursor, Enrol, Journal, Mark, Nack, Ping, Pong, Pull, Snap
 from tests.hub.front.conftest import FakeKiosk, HubInThread, hello, until
 
 
@@ -232,6 +233,26 @@ def test_a_message_of_many_frames_ends_its_connection(hub: HubInThread, honest: 
     hub.found("malformed_message", "K02")
     kiosk.number = 0
     kiosk.greet()
+
+
+def test_a_kiosk_that_takes_nothing_fills_no_queue_but_its_own(hub: HubInThread, honest: FakeKiosk) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    librarian = context.socket(zmq.PAIR)
+    librarian.linger = 0
+    librarian.connect(bus.librarian_address(hub.setup.config.runtime))
+    try:
+        lazy = hub.connect("K02", room=1)
+        lazy.greet()
+        lazy.send(Pull(DataCursor("people")))
+        envelope = librarian.recv_multipart()[0]
+        chunk = wire.encode(Snap(DataCursor("people"), 0, (b"x" * (256 << 10),)), session=7, number=1)
+        for _ in range(200):
+            librarian.send_multipart([envelope, *chunk])
+        hub.found("slow_peer", "K02")
+        honest.works()
+    finally:
+        librarian.close()
+        context.term()
 
 
 def test_a_connection_that_stays_silent_is_cut(

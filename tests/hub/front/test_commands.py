@@ -198,7 +198,7 @@ def test_an_operator_reads_what_to_type_where(desk: Desk) -> None:
     desk.hub.register("K01")
     told = desk.at_hub("enrol", "K07").output
     assert "[[sync.hub]]" in told
-    assert "kiosk sync enrol --hub-key '" in told
+    assert "kiosk sync enrol --hub-key='" in told
     listed = desk.at_hub("kiosks").output
     assert "K01: current  transport" in listed
     assert "K07    pending" in listed

@@ -59,9 +59,10 @@ def run(config_file: Path) -> None:
 def part(name: str, number: int, config_file: Path) -> None:
     """Run one of the hub's processes until SIGTERM, or until whoever started it is gone."""
     from kiosk.app.hubs import load_hub
-    from kiosk.hub.running import MODULES
+    from kiosk.hub.running import MODULES, PARENT
 
-    stop = _until_told(parent=os.getppid())
+    told = os.environ.get(PARENT, "")
+    stop = _until_told(parent=int(told) if told.isdecimal() else None)
     setup = load_hub(config_file)
     work = import_module(MODULES[name]).run
     if name == "worker":
@@ -120,7 +121,7 @@ def _show(seen: Overview) -> None:
 
 
 def _until_told(parent: int | None = None) -> Callable[[], bool]:
-    """Return what tells whether SIGTERM or Ctrl-C came, or the parent process is another one than it was."""
+    """Return what tells whether SIGTERM or Ctrl-C came, or the process `parent` that started this one is gone."""
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda came, _: signals.append(came))

@@ -42,6 +42,8 @@ PARTS_FILE = "parts.json"
 #: Longest path of a socket, bytes (unix(7)), and the longest name that is put into the runtime directory.
 _SOCKET_PATH, _SOCKET_NAME = 107, 20
 _LOOK_S = 0.1
+#: Environment of a part: the process id of its supervisor, without which it ends.
+PARENT = "KIOSK_HUB_PARENT"
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -243,7 +245,8 @@ class HubRunning:
 
     def _start(self, one: _Process, now: float) -> None:
         # A session of its own: Ctrl-C in a terminal reaches the supervisor alone, which stops the parts in order.
-        one.child = subprocess.Popen(one.command, stdin=subprocess.DEVNULL, start_new_session=True)
+        environment = {**os.environ, PARENT: str(os.getpid())}
+        one.child = subprocess.Popen(one.command, stdin=subprocess.DEVNULL, start_new_session=True, env=environment)
         one.begun, one.since_ns = now, time.time_ns()
 
     def _ended(self, one: _Process, code: int, now: float) -> None:

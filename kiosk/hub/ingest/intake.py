@@ -31,6 +31,9 @@ from kiosk.sync.wire import UP, Head, read_head, read_payload
 #: What a kiosk waits after a fault of ours, milliseconds.
 AFTER_FAULT_MS = 2_000
 
+#: What the row of a closing holds, in the encoding of the journal.
+CLOSING = b'"kind":"day_closed"'
+
 Frames = list[bytes]
 
 
@@ -151,7 +154,7 @@ class Intake:
         fenced_peer = b""
         if decision.fences:
             fenced_peer, self._peers[name] = self._peers.get(name, b""), envelope.peer
-        closing = batch is not None and any(b'"kind":"day_closed"' in row for row in batch.rows)
+        closing = batch is not None and any(CLOSING in row for row in batch.rows)
         told = Told(envelope, decision.known.session if decision.fences else head.session, decision, closing,
                     b"" if fenced_peer == envelope.peer else fenced_peer)  # fmt: skip
         self._told.append(told)

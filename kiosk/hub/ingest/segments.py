@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kiosk.errors import StoreError
+from kiosk.errors import StoreError, WireError
 from kiosk.hub.findings import Finding, note
 from kiosk.hub.ingest.known import CODES, Batch, Decision, Held, Known, Places, Waiting
 from kiosk.hub.store.tables import ahead, fence, ingest_finding, kept_apart, mark, segment
@@ -61,14 +61,19 @@ def rows_of(codec: int, body: bytes) -> list[bytes]:
     """Return the rows of a stored body.
 
     Raises:
-        StoreError: no version of this software stored it like that.
+        StoreError: it is not what was stored, or no version of this software that is installed stored it.
     """
-    if codec == PLAIN:
-        return _decoder.decode(body)
-    if codec == AS_IT_CAME:
-        message = read_payload(_PACKED_JOURNAL, body)
-        if isinstance(message, Journal):
-            return list(message.rows)
+    try:
+        if codec == PLAIN:
+            return _decoder.decode(body)
+        if codec == AS_IT_CAME:
+            message = read_payload(_PACKED_JOURNAL, body)
+            if isinstance(message, Journal):
+                return list(message.rows)
+    except (msgspec.DecodeError, WireError) as error:
+        raise StoreError(
+            f"a segment cannot be read: {str(error)[:120]}", hint="restore the last backup of the hub"
+        ) from error
     raise StoreError(f"a segment has codec {codec}", hint="install the version that stored it, or a later one")
 
 

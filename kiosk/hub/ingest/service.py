@@ -22,6 +22,8 @@ from kiosk.hub.store.tables import identity
 
 #: Milliseconds of a wait for messages, after which the order to stop is looked for.
 POLL_MS = 200
+#: Seconds without any message after which the worker meets the front anew, and the front's time to let the old go.
+QUIET_S, REST_S = 15.0, 0.5
 #: What one commit takes at most: more would keep the first in it waiting.
 MOST_MESSAGES, MOST_BYTES = 256, 16 << 20
 
@@ -34,25 +36,42 @@ def run(setup: HubSetup, number: int, stop: Callable[[], bool]) -> None:
     """
     stores = setup.stores(readonly=("office", "books"))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.PAIR)
-    socket.linger = 0
-    # Only what the front has taken is acknowledged again and again, so no answer may wait for a full queue.
-    socket.rcvhwm, socket.sndhwm = DEPTH, 4 * MOST_MESSAGES
+    address = worker_address(setup.config.runtime, number)
+    socket: zmq.Socket[bytes] | None = None
     try:
         intake = make_intake(setup, number, stores)
-        socket.connect(worker_address(setup.config.runtime, number))
+        socket = _connect(context, address)
+        heard = time.monotonic()
         while not stop():
             if not socket.poll(POLL_MS):
+                if time.monotonic() - heard > QUIET_S:
+                    # A PAIR that came while the front still held the one of a worker that died is never served, and
+                    # never told.  So a long quiet is taken for that; what is lost at this moment is sent again.
+                    socket.close()
+                    time.sleep(REST_S)
+                    socket = _connect(context, address)
+                    heard = time.monotonic()
                 continue
+            heard = time.monotonic()
             for answer in intake.take(_waiting(socket), time.time_ns()):
                 try:
                     socket.send_multipart(answer, zmq.NOBLOCK)
                 except zmq.Again:
                     continue  # the front is gone: its kiosks will greet and send again
     finally:
-        socket.close()
+        if socket is not None:
+            socket.close()
         context.term()
         stores.close()
+
+
+def _connect(context: zmq.Context[zmq.Socket[bytes]], address: str) -> zmq.Socket[bytes]:
+    socket = context.socket(zmq.PAIR)
+    socket.linger = 0
+    # A full queue towards the front loses an answer, which costs a repetition; a wait for it would stop the worker.
+    socket.rcvhwm, socket.sndhwm = DEPTH, 4 * MOST_MESSAGES
+    socket.connect(address)
+    return socket
 
 
 def make_intake(setup: HubSetup, number: int, stores: Stores) -> Intake:

@@ -66,7 +66,7 @@ def page(look: Look) -> Response:
     return look.draw(
         "days.html", days=days, closings=closings, boxes=boxes, services=services, names=names, kiosks=kiosks,
         asked={"from": first.isoformat(), "to": last.isoformat(), "kiosk": name}, most=MOST_ROWS,
-        drawing=bars(_by_date(shown), services, names, lambda minor: look.words.money(minor, currency)),
+        drawing=bars(by_date(shown), services, names, lambda minor: look.words.money(minor, currency)),
         any_sealed=any(day.sealed for day in days),
     )  # fmt: skip
 
@@ -98,11 +98,12 @@ def sums(
     return sorted(days.values(), key=lambda day: (_falling(day.date), day.kiosk, day.currency))
 
 
-def _by_date(days: Iterable[Day]) -> list[Bar]:
+def by_date(days: Iterable[Day]) -> list[Bar]:
+    """Return a bar for each date over all kiosks, the earliest first."""
     found: dict[str, Bar] = {}
     for day in sorted(days, key=lambda one: one.date):
         bar = found.setdefault(day.date, Bar(day.date, {}, False))
-        # A sum over kiosks is sealed where one of them is: the others could be taken from it.
+        # A sum over kiosks is sealed where one of them is: half a sum would pass for the whole.
         bar.sealed = bar.sealed or day.sealed
         for service, minor in day.applied.items():
             bar.parts[service] = bar.parts.get(service, 0) + minor

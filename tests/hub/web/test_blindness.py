@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from kiosk.hub.store import tables
+from kiosk.hub.web import days
 from kiosk.hub.web.fence import fence_for
 from kiosk.hub.web.people import Person
 from tests.hub.web.city import Browser, City
@@ -141,6 +142,18 @@ def test_counting_beside_any_other_role_still_seals(town: City) -> None:
     with town.stores.books.connect() as connection:
         for roles in (("count",), ("view", "count"), ("count", "admin"), ("view", "count", "audit")):
             assert not fence_for(Person("o", "", roles, "open"), connection).open
+
+
+def test_a_sealed_day_carries_no_sum_to_whoever_draws_it_and_seals_the_bar_of_all_kiosks(town: City) -> None:
+    chart = town.setup.chart
+    with town.stores.books.connect() as connection:
+        for sealed in ({("K07", "2026-11-19")}, {("K08", "2026-11-19")}):
+            found = days.sums(connection, chart, sealed, "2026-11-19", "2026-11-19")
+            assert {(day.kiosk, day.date) for day in found if day.sealed} == sealed
+            assert len(found) == 2
+            assert all(not day.applied and not day.overpaid_minor for day in found if day.sealed)
+            (bar,) = days.by_date(found)
+            assert (bar.sealed, bar.parts) == (True, {})
 
 
 def test_an_uncounted_boxes_facts_are_sealed_even_by_their_place(town: City) -> None:

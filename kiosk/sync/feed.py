@@ -41,10 +41,11 @@ DOCUMENTS = ("keys_revoked", "people", "plates", "meters", "services", "policies
 PART_BYTES = 256 << 10
 #: Bytes of a document.
 LARGEST_DOCUMENT = 16 << 20
+#: Bytes of one piece of it.
+PIECE_BYTES = 64 << 10
 #: Changes that are worth a run without a snapshot.
 MOST_CHANGES = 50_000
 _PREFIX = "invoices:"
-_PIECE = 64 << 10
 _MODULUS = 1 << 256
 
 _Minor = Annotated[int, msgspec.Meta(ge=-(10**13), le=10**13)]
@@ -67,7 +68,7 @@ _InvoiceRow = tuple[
 ]
 _encoder = msgspec.msgpack.Encoder()
 _rows = msgspec.msgpack.Decoder(_InvoiceRow)
-_pieces = msgspec.msgpack.Decoder(tuple[_Number, Annotated[bytes, msgspec.Meta(max_length=_PIECE)]])
+_pieces = msgspec.msgpack.Decoder(tuple[_Number, Annotated[bytes, msgspec.Meta(max_length=PIECE_BYTES)]])
 
 
 def service_of(name: str) -> str:
@@ -140,8 +141,8 @@ def manifest(
 
 def document_rows(body: bytes) -> tuple[bytes, ...]:
     """Return a document's rows: numbered pieces."""
-    pieces = range(0, len(body), _PIECE)
-    return tuple(_encoder.encode((at // _PIECE, body[at : at + _PIECE])) for at in pieces)
+    pieces = range(0, len(body), PIECE_BYTES)
+    return tuple(_encoder.encode((at // PIECE_BYTES, body[at : at + PIECE_BYTES])) for at in pieces)
 
 
 def document_body(rows: Iterable[bytes]) -> bytes:

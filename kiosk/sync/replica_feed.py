@@ -97,7 +97,7 @@ class ReplicaFeed:
         self._recounts: dict[str, tuple[int, _Recount | None]] = {}
         self._asked: tuple[str, int] | None = None
         self._credit = 0
-        self._next_question = 0
+        self._next_question = self._now_ns = 0
         #: What is wrong, by data set; for the health page and the alarms.
         self.troubles: dict[str, str] = {}
 
@@ -118,13 +118,22 @@ class ReplicaFeed:
         self._held.close()
 
     def cursors(self, hub: str = "") -> tuple[DataCursor, ...]:
-        """Return how far everything of a hub's is here: what HELLO tells."""
-        return self._store.everything(hub or self._hub)
+        """Return how far everything of a hub's is here: what HELLO tells; nothing of a file that cannot be read."""
+        try:
+            return self._store.everything(hub or self._hub)
+        except sqlite3.Error as fault:
+            self.troubles[self.path.name] = str(fault)[:200]
+            return ()
 
     # --- asking -------------------------------------------------------------------------------------------
 
     def wants(self, now_ns: int) -> list[Message]:
         """Return what to ask for now; called often.  A damaged file is told and keeps no journal waiting."""
+        if now_ns < self._now_ns:  # the wall clock went back: nothing waits until it has come as far again
+            self._asked, self._next_question = None, 0
+            self._rest_until.clear()
+            self._recounts.clear()
+        self._now_ns = now_ns
         if not self._hub or (self._asked is not None and now_ns - self._asked[1] < PATIENCE_NS):
             return []
         self._asked = None
@@ -189,14 +198,14 @@ class ReplicaFeed:
                     return []
                 case _:
                     return []
+            if not taken:
+                return []
+            self._credit -= 1
+            self._asked = (name, now_ns)
+            return [self._pull(name, now_ns)] if self._credit <= 0 else []
         except (KioskError, sqlite3.Error) as fault:
             self._failed(name, str(fault), now_ns, again=isinstance(fault, SyncError))
             return []
-        if not taken:
-            return []
-        self._credit -= 1
-        self._asked = (name, now_ns)
-        return [self._pull(name, now_ns)] if self._credit <= 0 else []
 
     def _nudged(self, message: Nudge, now_ns: int) -> list[Message]:
         for data in message.data[:_MOST_SETS]:

@@ -16,6 +16,7 @@ import msgspec
 from kiosk.errors import SyncError
 from kiosk.sync.feed import (
     LARGEST_DOCUMENT,
+    PIECE_BYTES,
     digest_of,
     document_body,
     read_row,
@@ -120,7 +121,7 @@ class RunStore:
             if service_of(run.name):
                 self._insert(_shadow(run.name), [read_row(row) for row in rows])
             else:
-                if sum(len(row) for row in rows) > LARGEST_DOCUMENT or run.rows > LARGEST_DOCUMENT // 1024:
+                if (run.rows + len(rows) - 1) * PIECE_BYTES > LARGEST_DOCUMENT:
                     raise SyncError(f"{run.name} is larger than {LARGEST_DOCUMENT} bytes")
                 pieces = [(run.name, run.rows + at, row) for at, row in enumerate(rows)]
                 self._connection.executemany("INSERT INTO pieces VALUES (?, ?, ?)", pieces)

@@ -15,6 +15,7 @@ from kiosk.errors import ReplicaError
 from kiosk.hub.feed import answers, documents, publishing
 from kiosk.hub.store import tables
 from kiosk.hub.store.stores import Stores
+from kiosk.sync import replica_runs
 from kiosk.sync.feed import read_row
 from kiosk.sync.messages import Delta, End, Message, Nack, Nudge, Pull, Snap
 from kiosk.sync.plates import key_id, plate_hash
@@ -68,6 +69,25 @@ def test_a_first_snapshot_brings_everything_and_deltas_what_changed(hub: FedHub,
     assert kiosk.rows() == expected(hub)
     assert set(kiosk.rows()) >= {"99"}
     assert "06" not in kiosk.rows()
+
+
+def test_the_way_down_is_the_same_from_both_engines(both_stores: Stores, tmp_path: Path) -> None:
+    hub = FedHub(both_stores)
+    for number in range(8):
+        hub.imported(f"{number}")
+    hub.posted("K01", 4, "3", 700)
+    hub.publish()
+    kiosk = FedKiosk(tmp_path / "sync.db", hub)
+    kiosk.sync(most=3)
+    hub.imported("1", gone=True)
+    hub.publish()
+    kiosk.asks_again()
+    kiosk.sync()
+    assert kiosk.rows() == expected(hub)
+    with closing(Replica.open(kiosk.path)) as replica:
+        found = replica.find(SERVICE, "3")
+    assert found is not None
+    assert (found.paid_minor, found.posted_through.seq) == (700, 4)
 
 
 @pytest.mark.parametrize("cut", range(1, 13))
@@ -388,4 +408,38 @@ def test_a_change_of_every_row_comes_as_a_snapshot(
     kiosk.asks_again()
     kiosk.sync()
     assert not any(isinstance(message, Delta) for message in kiosk.messages)
+    assert kiosk.rows() == expected(hub)
+
+
+def test_a_wall_clock_that_goes_back_keeps_no_data_waiting(hub: FedHub, tmp_path: Path) -> None:
+    kiosk = FedKiosk(tmp_path / "sync.db", hub)
+    kiosk.now_ns += 10**18
+    kiosk.sync(most=3)
+    kiosk.now_ns -= 10**18
+    kiosk.sync()
+    assert kiosk.rows() == expected(hub)
+
+
+def test_a_damaged_replica_is_told_and_takes_nothing_down_with_it(hub: FedHub, tmp_path: Path) -> None:
+    kiosk = FedKiosk(tmp_path / "sync.db", hub)
+    kiosk.sync()
+    with closing(sqlite3.connect(kiosk.path)) as other, other:
+        other.execute("DROP TABLE runs")
+    hub.imported("05", paid_minor=100)
+    hub.publish()
+    kiosk.asks_again()
+    kiosk.sync()
+    assert kiosk.feed.troubles
+    kiosk.asks_again()
+    assert len(kiosk.feed.wants(kiosk.now_ns)) == 1
+
+
+def test_a_document_that_never_ends_is_refused(hub: FedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hub.stores.office.begin() as office:
+        documents.publish(office, "pack", bytes(1 << 20), "op", 1)
+    monkeypatch.setattr(replica_runs, "LARGEST_DOCUMENT", 1 << 18)
+    kiosk = FedKiosk(tmp_path / "sync.db", hub)
+    kiosk.sync()
+    assert "larger than" in kiosk.feed.troubles["pack"]
+    assert documents_of(kiosk.path) == {}
     assert kiosk.rows() == expected(hub)

@@ -13,8 +13,9 @@ from pathlib import Path
 from kiosk import config, notify
 from kiosk.app.sections import KioskConfig
 from kiosk.app.setup import software_digest
+from kiosk.errors import ReplicaError
 from kiosk.sync.corelink import CoreLink
-from kiosk.sync.parts import SyncParts
+from kiosk.sync.parts import AbsentFeed, Feed, SyncParts
 from kiosk.sync.replica_feed import PACE_NS, ReplicaFeed
 from kiosk.sync.service import SyncService
 
@@ -27,7 +28,7 @@ def load_sync(file: Path) -> SyncParts | None:
 
     Raises:
         ConfigError: the configuration is wrong.
-        ReplicaError: an import is writing the reference data, or they cannot be used.
+        ReplicaError: an import is writing the reference data; it ends by itself.
     """
     settings = config.read(file, KioskConfig)
     if not settings.sync.hub:
@@ -36,6 +37,14 @@ def load_sync(file: Path) -> SyncParts | None:
     state, identity = base / settings.paths.state, settings.kiosk
     pace = METERED_PACE_NS if settings.sync.metered else PACE_NS
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    replica: Path | None = state / "sync.db"
+    feed: Feed
+    try:
+        feed = ReplicaFeed(state / "sync.db", identity.id, pace_ns=pace)
+    except ReplicaError as error:
+        if error.transient:
+            raise
+        replica, feed = None, AbsentFeed(str(error))
     return SyncParts(
         kiosk=identity.id,
         # The journal of the configured realm, also while the kiosk trains people: training stays at home.
@@ -44,10 +53,10 @@ def load_sync(file: Path) -> SyncParts | None:
         state=state,
         runtime=base / settings.paths.runtime,
         journal=state / f"journal-{identity.realm}.db",
-        replica=state / "sync.db",
+        replica=replica,
         settings=settings.sync,
         core=CoreLink(base / settings.paths.runtime / "core.sock"),
-        feed=ReplicaFeed(state / "sync.db", identity.id, pace_ns=pace),
+        feed=feed,
     )
 
 

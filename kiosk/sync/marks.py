@@ -77,14 +77,14 @@ def next_start(state: Path) -> int:
 class Marks:
     """The tables; one connection, used by the one thread of kiosk-sync, which holds the writer's lock."""
 
-    def __init__(self, path: Path) -> None:
-        """Open sync.db and make the tables where they are missing.
+    def __init__(self, path: Path | None) -> None:
+        """Open sync.db and make the tables where they are missing; without a file they last as long as the process.
 
         Raises:
             ReplicaError: it cannot be used.
         """
         self.path = path
-        self._store = open_store(path)
+        self._store = open_store(path) if path else sqlite3.connect(":memory:", isolation_level=None)
         self._store.executescript(_TABLES)
         self._waiting: dict[str, tuple[Mark, str, int]] = {}
 

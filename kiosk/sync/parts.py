@@ -32,6 +32,31 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
+class AbsentFeed:
+    """Stands where the reference data cannot be used: facts go up all the same, and STATUS says what is wrong."""
+
+    def __init__(self, why: str) -> None:
+        self.troubles = {"replica": why}
+
+    def connected(self, hub: str, signing_key: str) -> None:
+        """Nobody waits for a connection."""
+
+    def cursors(self, hub: str = "") -> tuple[DataCursor, ...]:
+        """Return that nothing is here."""
+        return ()
+
+    def wants(self, now_ns: int) -> list[Message]:
+        """Return nothing: there is nowhere to put it."""
+        return []
+
+    def received(self, message: Message, now_ns: int) -> list[Message]:
+        """Take nothing."""
+        return []
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class SyncParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the service is made of; `app.syncing` puts it together."""
 
@@ -42,7 +67,8 @@ class SyncParts(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     runtime: Path
     journal: Path
-    replica: Path
+    #: sync.db; None where it cannot be used: what is known of the hubs then lasts until the end of the process.
+    replica: Path | None
     settings: SyncSettings
     core: Core
     feed: Feed

@@ -87,6 +87,8 @@ class SyncService:
         self._target: Target | None = None
         self._rotate_ns = self._number = self._since_ns = 0
         self._documents: dict[str, str] = {}
+        for why in parts.feed.troubles.values():
+            self._note("replica", why)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Work until `stop` says so."""

@@ -10,9 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kiosk.app.syncing import load_sync
+from kiosk.errors import ReplicaError
 from kiosk.sync import standing
 from kiosk.sync.asking import AskingSocket
 from kiosk.sync.messages import Mark
+from kiosk.sync.service import SyncService
 from kiosk.sync.standing import Standing
 from tests.cli.conftest import Run
 
@@ -94,6 +97,28 @@ def test_without_a_hub_the_service_ends_in_order_and_locks_nothing(run: Run, con
     assert result.exit_code == 0
     assert "this kiosk works alone" in result.stdout
     assert not (config.parent / "state").exists()
+
+
+def test_facts_go_up_though_the_reference_data_are_damaged(config: Path) -> None:
+    with config.open("a") as file:
+        file.write(f'[[sync.hub]]\nendpoint = "tcp://h:1"\nenrol = "tcp://h:2"\nfingerprint = "{"0" * 64}"\n')
+    whole = load_sync(config)
+    assert whole is not None
+    assert whole.replica == config.parent / "state/sync.db"
+    with pytest.raises(ReplicaError, match="being written"):
+        load_sync(config)
+    whole.feed.close()
+    (config.parent / "state/sync.db").write_bytes(b"no database at all " * 300)
+    parts = load_sync(config)
+    assert parts is not None
+    assert (parts.replica, list(parts.feed.troubles)) == (None, ["replica"])
+    service = SyncService(parts, lambda _: None)
+    service.turn(1)
+    service.close()
+    told = standing.read(config.parent / "run")
+    assert told is not None
+    assert told.trouble is not None
+    assert told.trouble.code == "not_enrolled"
 
 
 def test_the_group_names_its_commands(run: Run) -> None:

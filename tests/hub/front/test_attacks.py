@@ -248,7 +248,7 @@ def test_a_kiosk_that_takes_nothing_fills_no_queue_but_its_own(hub: HubInThread,
         chunk = wire.encode(Snap(DataCursor("people"), 0, (b"x" * (256 << 10),)), session=7, number=1)
         for _ in range(200):
             librarian.send_multipart([envelope, *chunk])
-        hub.found("slow_peer", "K02")
+        assert hub.found("slow_peer", "K02")
         honest.works()
     finally:
         librarian.close()
@@ -261,7 +261,7 @@ def test_a_connection_that_stays_silent_is_cut(
     """A peer with the hub's key ends the handshake, and then holds its connection for nothing."""
     monkeypatch.setattr("kiosk.hub.front.connections.SILENT_S", 0.2)
     hub.connect("K02", TransportKey.generate(), port=1)
-    hub.found("strange_connection")
+    assert hub.found("strange_connection")
 
 
 def test_frames_without_an_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,6 +192,25 @@ def test_entries_of_dates_to_come_wait_and_are_told(stores: Stores) -> None:
     assert (made.entries, made.ahead) == (3, ((DAY + 400 * ONE).isoformat(),))
 
 
+def test_an_entry_that_was_due_and_is_in_no_export_is_found(both_stores: Stores) -> None:
+    books = Books(both_stores)
+    books.pay("K07", "s1")
+    books.pay("K07", "s2", day=DAY + ONE)
+    export_date(both_stores, asked(), CITY)
+    books.pay("K08", "s3")  # late
+    export_date(both_stores, asked(DAY + ONE), CITY)
+    books.pay("K08", "s4")  # late, and not due yet
+    assert list(recount(both_stores)) == []
+    with both_stores.books.begin() as connection:
+        moved = tables.posting.c.position > 8
+        connection.execute(sa.update(tables.posting).where(moved).values(posts_on=(DAY + ONE).isoformat()))
+        connection.execute(sa.update(tables.posting).where(moved).values(position=2))
+    with both_stores.office.begin() as office:
+        office.execute(sa.update(tables.export).where(tables.export.c.number == 2).values(business_date="2026-03-12"))
+    told = [finding.detail for finding in recount(both_stores)]
+    assert any("that were due are in no export" in each for each in told)
+
+
 @pytest.mark.parametrize(
     ("harm", "code"),
     [

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kiosk.errors import HubError
 from kiosk.hub.exports import entries as booked
 from kiosk.hub.exports.formats import Format
+from kiosk.hub.exports.recount import recount
 from kiosk.hub.exports.sealing import export_date
 from kiosk.hub.store import tables
 from kiosk.hub.store.stores import Stores
@@ -82,6 +83,7 @@ def test_every_posting_is_in_exactly_one_export_whatever_the_order_of_arrival(
         place = (tables.posting.c.kiosk, tables.posting.c.epoch, tables.posting.c.seq, tables.posting.c.line)
         every = {tuple(row) for row in connection.execute(sa.select(*place))}
     assert places(stores, "csv") == Counter(dict.fromkeys(every, 1))
+    assert list(recount(stores)) == []
     net: Counter[str] = Counter()
     for body in bodies:
         debit = credit = Decimal(0)

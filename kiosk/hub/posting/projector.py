@@ -6,8 +6,10 @@ or none, and the next start goes on with the same segments in the same order.
 
 from __future__ import annotations
 
+import gc
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -22,7 +24,7 @@ from kiosk.hub.store import tables
 from kiosk.hub.store.stores import Stores
 
 #: Segments and facts of one transaction; the facts may be exceeded by one segment.
-SEGMENTS_AT_ONCE, FACTS_AT_ONCE = 400, 20_000
+SEGMENTS_AT_ONCE, FACTS_AT_ONCE = 400, 10_000
 #: Tables of the books that the publisher owns: a rebuild leaves what the kiosks were told as it is.
 PUBLISHERS = frozenset({"publication", "published", "published_through"})
 #: Subject of the revision by which a command line asks the running projector for a rebuild.
@@ -149,7 +151,7 @@ class Projector:
 
     def _write(self, run: Sequence[Segment], poison: Sequence[int] | set[int] = (), most: int | None = None) -> None:
         """Post a run in one transaction; with `most` only try it."""
-        with self._stores.books.connect() as connection, connection.begin() as transaction:
+        with _uncollected(), self._stores.books.connect() as connection, connection.begin() as transaction:
             projection = Projection(connection, self._rules)
             projection.post(run, poison, most)
             projection.flush()
@@ -162,6 +164,18 @@ class Projector:
                 transaction.rollback()
                 return
         self.place = last.place
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the cycle collector out of a turn: facts hold no cycles, and walking them all takes a fifth of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _newest(run: Sequence[Segment]) -> dict[int, int]:

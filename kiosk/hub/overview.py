@@ -100,9 +100,10 @@ def _workers(stores: Stores) -> tuple[WorkerLine, ...]:
     segment, cursor = tables.segment.c, tables.cursor.c
     with stores.segments.begin() as connection:
         newest = connection.execute(sa.select(segment.worker, sa.func.max(segment.number)).group_by(segment.worker))
-        taken = dict(row._tuple() for row in newest)
+        taken = {row[0]: row[1] for row in newest}
     with stores.books.begin() as connection:
-        posted = dict(row._tuple() for row in connection.execute(sa.select(cursor.worker, cursor.number)))
+        cursors = connection.execute(sa.select(cursor.worker, cursor.number))
+        posted = {row[0]: row[1] for row in cursors}
     return tuple(WorkerLine(worker, taken[worker], posted.get(worker, 0)) for worker in sorted(taken))
 
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench bench-sync axe pictures lock wheel clean
+.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench bench-sync chaos fleet axe pictures lock wheel clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by sta
 
 bench: $(STAMPS)/test ## measure, each figure beside the limit measured in the same run
 	@$(BIN)/python -m bench
+
+chaos: $(STAMPS)/test ## kill, cut, restore and clone kiosks and a hub, and account for every fact; RUNS=20 for fewer
+	@$(BIN)/python -m bench.chaos $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
+fleet: $(STAMPS)/test ## put 20, 200 and 2,000 kiosks on one hub, and restart it under them; SIZES=20,200 for fewer
+	@$(BIN)/python -m bench.fleet $(if $(SIZES),--sizes $(SIZES))
 
 bench-sync: $(STAMPS)/test ## measure sync to a hub beside MQTT, NATS, HTTP and PostgreSQL; FACTS=5000 for fewer
 	@$(BIN)/python -m bench.measure_sync $(if $(FACTS),--facts $(FACTS)) $(if $(RUNS),--runs $(RUNS))

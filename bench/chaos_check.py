@@ -2,8 +2,9 @@
 
 What a hub must hold of a kiosk: for each epoch one run of rows without a gap and each once, byte for byte what some
 card of that kiosk has on its disk.  A row that is on the kiosk's disk and not accepted by the hub, or the reverse, is a
-*difference*; it is explained only by a finding for that kiosk and epoch that stands at the first differing place (or at
-the place before it, where the journals part).  Whatever is left over is unexplained, and there must be none of it.
+*difference*; it is explained only by a finding for that kiosk that stands at the first differing place (or at the
+place before it, where the journals part), or that tells of a range which begins there.  Whatever is left over is
+unexplained, and there must be none of it.
 """
 
 from __future__ import annotations
@@ -113,6 +114,11 @@ def money_of(rows: Rows) -> int:
     return whole
 
 
+def _names(finding: Finding, epoch: int, seq: int) -> bool:
+    """Tell whether a finding stands at a place, or at the one before it, or tells of a range that begins there."""
+    return (finding.epoch == epoch and finding.seq in (seq, seq - 1)) or f"{epoch}/{seq} to " in finding.detail
+
+
 def compare(kiosk: str, disk: Rows, other_cards: list[Rows], accepted: Rows, findings: list[Finding]) -> Verdict:
     """Hold what a hub accepted of a kiosk against the kiosk's own disk and every other card it ever had."""
     own = [finding for finding in findings if finding.kiosk == kiosk]
@@ -128,7 +134,7 @@ def compare(kiosk: str, disk: Rows, other_cards: list[Rows], accepted: Rows, fin
         if not differing:
             continue
         first = differing[0]
-        named = [each for each in own if each.epoch == epoch and each.seq in (first, first - 1)]
+        named = [each for each in own if _names(each, epoch, first)]
         told = f"{kiosk} {epoch}/{first}: {len(differing)} facts differ from there on"
         if named:
             explained.append(f"{told}; {', '.join(sorted({each.code for each in named}))}")

@@ -1,11 +1,13 @@
 """A counter that takes payments into a real journal: the core of a campaign's kiosk, without its devices.
 
-    python -m bench.chaos_counter STATE KIOSK SEED PAUSE_MS
+    python -m bench.chaos_counter STATE KIOSK SEED PAUSE_MS|end
 
 Opens the journal of STATE (or begins it with its key), commits one payment after another with the facts, the grouping
 into commits and the entries of a real one, and prints ``SEQ`` after each commit that the journal has acknowledged.
 Numbers of invoices come from a small pool that all counters share, so that now and then two of them take money for
-the same invoice.  It ends with the process; a SIGKILL between two commits is as good an end as any.
+the same invoice.  It ends with the process; a SIGKILL anywhere is as good an end as any.  With ``end`` it opens the
+journal, says so in one fact and ends in order: a commit that a SIGKILL cut between the disk and SQLite's index of it is
+then either there for everybody or gone for ever, as after any restart.
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ class Counter:
         else:
             key = SigningKey.load(key_path) if key_path.exists() else SigningKey.create(key_path)
             self.journal = Journal.create(path, kiosk=kiosk, realm=REALM, key=key, stamp=self._stamp(""), **SMALL)
+        if self.journal.seq == 1 and self.journal.epoch == 1:
+            self._commit("", facts.Commissioned("admin:0", "example-city 2026.1"))
         self._receipts = self._numbers_given_out()
 
     def _numbers_given_out(self) -> int:
@@ -101,16 +105,22 @@ class Counter:
             settlement(self._chart, self._services, split), split.outcome, "citizen",
             excess="credit" if split.overpayment_minor else "",
         )  # fmt: skip
+        totals = (("due", FINE), ("tender", value.minor), ("applied", FINE), ("overpayment", split.overpayment_minor))
         slip = facts.ReceiptIssued(
             self._receipts, "receipt", 1, "en",
             (facts.ReceiptLine(SERVICE, number, self._component, FINE, text("reason.fine")),),
-            (facts.ReceiptTotal("tender", value.minor), facts.ReceiptTotal("applied", FINE)), CURRENCY,
+            tuple(facts.ReceiptTotal(name, minor) for name, minor in totals if minor), CURRENCY,
             self.journal.seq + 1, self._receipts,
         )  # fmt: skip
         yield self._commit(session, settled, slip)
         yield self._commit(session, facts.PrintStarted(self._receipts, f"j{self._receipts}", 0, "receipt"))
         yield self._commit(session, facts.PrintEnded(self._receipts, f"j{self._receipts}", 0, "printed"))
         yield self._commit(session, facts.SessionClosed("done"))
+
+    def end(self) -> None:
+        """Say that this is the end, and end."""
+        self._commit("", facts.Stopped("the campaign is at rest"))
+        self.journal.close()
 
     def _commit(self, session: str, *bodies: facts.AnyBody) -> int:
         self.journal.append(bodies, self._stamp(session, "citizen" if session else "device:notes"))
@@ -124,9 +134,12 @@ def journal_of(state: Path) -> Path:
 
 def main(arguments: list[str]) -> None:
     """Take payments until the process ends."""
-    state, kiosk, seed, pause_ms = Path(arguments[0]), arguments[1], int(arguments[2]), int(arguments[3])
-    counter = Counter(state, kiosk, seed)
+    counter = Counter(Path(arguments[0]), arguments[1], int(arguments[2]))
     print(counter.journal.seq, flush=True)
+    if arguments[3] == "end":
+        counter.end()
+        return
+    pause_ms = int(arguments[3])
     while True:
         for seq in counter.payment():
             print(seq, flush=True)

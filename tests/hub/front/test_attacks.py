@@ -81,6 +81,8 @@ def test_a_revoked_kiosk_gets_no_answer_that_was_under_way(hub: HubInThread, hon
     hub.change(tables.kiosk.update().where(tables.kiosk.c.id == "K02").values(state="revoked"))
     hub.worker.mute = False
     assert kiosk.silence()
+    kiosk.send(Ping(1))
+    assert kiosk.expect(Nack).code == "revoked"
 
 
 def test_a_key_speaks_for_no_other_kiosk(hub: HubInThread, honest: FakeKiosk) -> None:

@@ -141,7 +141,9 @@ def test_a_revoked_key_does_not_come_back_with_a_new_code(hub: HubInThread) -> N
     hub.change(tables.kiosk_key.update().values(state="revoked"))
     applicant.code = applicant.given()
     assert applicant.ask().state == "refused"
-    applicant.key, applicant.journal = TransportKey.generate(), SigningKey.generate()
+    applicant.key = TransportKey.generate()
+    assert applicant.ask().state == "refused"
+    applicant.journal = SigningKey.generate()
     assert applicant.ask().state == "pending"
 
 

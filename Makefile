@@ -53,6 +53,7 @@ fleet: $(STAMPS)/test ## put 20, 200 and 2,000 kiosks on one hub, and restart it
 	@$(BIN)/python -m bench.fleet $(if $(SIZES),--sizes $(SIZES))
 
 bench-sync: $(STAMPS)/test ## measure sync to a hub beside MQTT, NATS, HTTP and PostgreSQL; FACTS=5000 for fewer
+	@sh tools/apt-install.sh "what sync is measured against" mosquitto nats-server postgresql || true
 	@$(BIN)/python -m bench.measure_sync $(if $(FACTS),--facts $(FACTS)) $(if $(RUNS),--runs $(RUNS))
 
 axe: $(STAMPS)/test $(STAMPS)/system ## hold every screen, language, mode and size against WCAG 2.2 AA; ONLY=idle,entering for fewer screens

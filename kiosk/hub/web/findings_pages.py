@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from starlette.responses import RedirectResponse, Response
 
 from kiosk.hub.findings import SEVERITIES
-from kiosk.hub.ingest.known import CODES as INGEST
 from kiosk.hub.store.stores import Stores
 from kiosk.hub.store.tables import acknowledged, finding, ingest_finding, kept_apart, peer_finding
 from kiosk.hub.web.desk import Look, Refused
 from kiosk.hub.web.fence import Fence
+from kiosk.hub.web.meanings import meaning
 
 #: Table -> who found it.
 SOURCES = {"ingest": "the ingest workers", "front": "the front", "books": "posting"}
@@ -98,7 +98,7 @@ def one(look: Look) -> Response:
         with look.desk.reader.segments.connect() as connection:
             apart = list(connection.execute(sa.select(*columns).where(about).order_by(kept_apart.c.received_ns)))
     return look.draw(
-        "finding.html", one=found, apart=apart, sources=SOURCES, meaning=meaning(found.code),
+        "finding.html", one=found, apart=apart, sources=SOURCES, meaning=meaning(found.source, found.code),
         may_note=look.person.may("audit", "admin"), shortest=SHORTEST_NOTE, longest=LONGEST_NOTE,
     )  # fmt: skip
 
@@ -116,12 +116,6 @@ def acknowledge(look: Look) -> Response:
             acknowledged.insert().values(finding=found.id, at_ns=look.now_ns, by=look.person.id, note=note)
         )
     return RedirectResponse(f"/findings/{found.id}", 303)
-
-
-def meaning(code: str) -> tuple[str, str]:
-    """Return what a code means and what to do; both "" where no table has it."""
-    severity, words = INGEST.get(code, ("", ""))
-    return (f"{words[:1].upper()}{words[1:]}.", "") if severity else ("", "")
 
 
 def _one(look: Look) -> Listed:

@@ -9,9 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from kiosk.hub.findings import Finding, finding_id
+from kiosk.hub.front.refusals import CODES as REFUSED
+from kiosk.hub.ingest.known import CODES as INGEST
+from kiosk.hub.posting.codes import CODES as POSTING
 from kiosk.hub.revisions import current
 from kiosk.hub.store import tables
 from kiosk.hub.web.chart import Bar, bars, step_of
+from kiosk.hub.web.meanings import _ADVICE, FRONT, meaning
 from kiosk.hub.web.people import ROLES
 from kiosk.model.instant import NS
 from tests.hub.web.city import City, Till, healthy
@@ -245,6 +249,14 @@ def test_findings_of_all_three_sources_are_one_list_with_filters(town: City) -> 
     assert "sum differs" not in only
     assert "fork" in words(browser.page("/findings?kiosk=K11"))
     assert "Nothing was found for this filter" in browser.page("/findings?code=no_such")
+
+
+def test_every_code_of_every_part_is_explained_with_what_to_do() -> None:
+    for source, codes in (("ingest", INGEST), ("front", REFUSED), ("books", POSTING)):
+        told = {code: meaning(source, code) for code in codes}
+        assert [code for code, (what, todo) in told.items() if not what or not todo] == []
+    assert set(FRONT) == set(REFUSED)
+    assert all(code in {"ingest": INGEST, "front": REFUSED, "books": POSTING}[source] for source, code in _ADVICE)
 
 
 def test_a_finding_that_was_acknowledged_stays_with_the_words(city: City) -> None:

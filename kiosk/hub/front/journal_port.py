@@ -221,7 +221,7 @@ class JournalPort:
         if envelope.ended:
             self.peers.forget(peer)
 
-    def _pass(self, peer: Peer, head: wire.Head, payload: zmq.Frame) -> None:
+    def _pass(self, peer: Peer, head: wire.Head, payload: bytes | zmq.Frame) -> None:
         """Send what another process made, under the next number of this connection: it has one sender, the hub."""
         peer.told += 1
         renumbered = _heads.encode(wire.Head(head.version, head.type, head.session, peer.told, head.packed))
@@ -264,9 +264,11 @@ class JournalPort:
             self._promoted.clear()
 
     def _nudge(self, changed: tuple[DataCursor, ...]) -> None:
+        head, payload = wire.encode(Nudge(changed), session=0, number=1)
+        told = _read_head.decode(head)
         for peer in self.peers.welcomed():
             if self.seen.registry.admits(peer.key) is not None:
-                self._send(peer.id, peer, Nudge(changed))
+                self._pass(peer, msgspec.structs.replace(told, session=peer.session), payload)
 
     def _send_commands(self, kiosk: str) -> list[Command]:
         peer, now = self.peers.of_kiosk(kiosk), time.monotonic_ns()

@@ -23,6 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kiosk.hub.posting.pen import Pen, quoted
 from kiosk.hub.revisions import current
 from kiosk.hub.store.tables import (
     data_import,
@@ -96,7 +97,7 @@ class _Publisher:
     """One call's work: knows the publications it touches."""
 
     def __init__(self, books: sa.Connection, now_ns: int) -> None:
-        self._books, self._now_ns = books, now_ns
+        self._books, self._now_ns, self._pen = books, now_ns, Pen(books)
         self._sets: dict[str, _Set] = {}
 
     def publish(self, service: str, rows: Sequence[Imported]) -> None:
@@ -139,11 +140,11 @@ class _Publisher:
         return self._sets[name]
 
     def _publish(self, found: _Set, service: str, rows: Sequence[Imported]) -> None:
-        numbers = [row[1] for row in rows]
+        numbers = tuple(row[1] for row in rows)
         balances = self._balances(service, rows, numbers)
-        ours = (published.c.data_set == found.name) & published.c.key.in_(numbers)
-        there = self._books.execute(sa.select(published.c.key, published.c.row).where(ours))
-        before: dict[str, bytes | None] = {row[0]: row[1] for row in there}
+        wanted = f"SELECT {quoted('key')}, {quoted('row')} FROM published"
+        asked = f"{wanted} WHERE data_set = ? AND {_among('key', numbers)}"
+        before = {row[0]: row[1] for row in self._pen.ask(asked, (found.name, *numbers))}
         changes = []
         for row in rows:
             number, old = row[1], before.get(row[1])
@@ -157,27 +158,22 @@ class _Publisher:
                 found.total += weight(new)
                 found.rows += 1
             found.cursor, found.dirty = found.cursor + 1, True
-            changes.append({"data_set": found.name, "key": number, "cursor": found.cursor, "row": new})
-        if changes:
-            insert = _insert(self._books)(published)
-            excluded = {"cursor": insert.excluded.cursor, "row": insert.excluded.row}
-            put = insert.on_conflict_do_update(index_elements=["data_set", "key"], set_=excluded)
-            self._books.execute(put, changes)
+            changes.append((found.name, number, found.cursor, new))
+        self._pen.replace("published", changes)
 
     def _balances(
-        self, service: str, rows: Sequence[Imported], numbers: list[str]
+        self, service: str, rows: Sequence[Imported], numbers: tuple[str, ...]
     ) -> dict[str, tuple[int, bool]]:
         """Return by number what the hub adds to the imported paid amount, and whether it is settled."""
-        columns = (invoice_balance.c.number, invoice_balance.c.paid_minor, invoice_balance.c.owed_minor,
-                   invoice_balance.c.changed)  # fmt: skip
-        ours = (invoice_balance.c.service == service) & invoice_balance.c.number.in_(numbers)
-        posted = {row[0]: row for row in self._books.execute(sa.select(*columns).where(ours))}
+        asked = "SELECT number, paid_minor, owed_minor, changed FROM invoice_balance WHERE service = ? AND "
+        posted = self._pen.ask(asked + _among("number", numbers), (service, *numbers))
         if not posted:
             return {}
-        counted = {row[1]: row[13] for row in rows if row[13] and row[1] in posted}
+        there = {row[0] for row in posted}
+        counted = {row[1]: row[13] for row in rows if row[13] and row[1] in there}
         known = self._known_to_the_source(service, counted)
         told = {}
-        for number, paid, owed, changed in posted.values():
+        for number, paid, owed, changed in posted:
             settled = owed is not None and paid >= owed and changed > counted.get(number, 0)
             told[number] = (paid - known.get(number, 0), settled)
         return told
@@ -242,6 +238,10 @@ def _row(row: Imported, posted_minor: int, settled: bool) -> bytes:
 @lru_cache(maxsize=8192)
 def _ordinal(day: str) -> int:
     return dt.date.fromisoformat(day).toordinal()
+
+
+def _among(column: str, values: Sequence[str]) -> str:
+    return f"{quoted(column)} IN ({', '.join('?' * len(values))})"
 
 
 def _insert(books: sa.Connection) -> Any:

@@ -161,8 +161,14 @@ class World:
         for kiosk in (*self.kiosks, *self.clones):
             kiosk.line.mend()
             kiosk.end_counter()
-        for clone in self.clones:
-            clone.kill_sync()  # the card is found in a drawer and destroyed
+        for (
+            clone
+        ) in self.clones:  # the copied card is found and destroyed; the kiosk that it fenced off is started anew
+            clone.kill_sync()
+            for kiosk in self.kiosks:
+                if kiosk.id == clone.id:
+                    kiosk.kill_sync()
+                    kiosk.start_sync()
         for kiosk in self.kiosks:
             kiosk.keep_running()
         begun = time.monotonic()

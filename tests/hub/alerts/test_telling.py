@@ -61,6 +61,12 @@ class _Hook(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """Where a redirect would lead: to a welcome."""
+        self.server.got.append(({}, b"followed"))
+        self.send_response(204)
+        self.end_headers()
+
     def log_message(self, *_: object) -> None:
         pass
 

@@ -74,9 +74,9 @@ def nanoseconds(when: dt.datetime) -> int:
 class City:
     """A configured hub with prepared stores and a clock that stands still until it is moved."""
 
-    def __init__(self, place: Path, *, alerts: Alerts | None = None) -> None:
+    def __init__(self, place: Path, *, alerts: Alerts | None = None, database: str = "") -> None:
         config = HubConfig(
-            hub=Hub("city-hall", state=str(place / "state"), runtime=str(place / "run")),
+            hub=Hub("city-hall", state=str(place / "state"), runtime=str(place / "run"), database=database),
             web=Web(port=0, tls=False), alerts=alerts or Alerts(),
         )  # fmt: skip
         self.setup = msgspec.structs.replace(loaded(), config=config)
@@ -84,6 +84,8 @@ class City:
         for name, body in prepared().items():
             (config.state / name).write_bytes(body)
         self.stores: Stores = self.setup.stores()
+        if database:
+            prepare(self.stores)
         self.now_ns = nanoseconds(NOON + dt.timedelta(hours=2, minutes=5, seconds=9))
         self.position = 0
         self.segment = 0

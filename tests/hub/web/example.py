@@ -18,9 +18,9 @@ PEOPLE = {
 K07_LEFT, K07_INSIDE, K08_INSIDE = 123_700, 41_300, 87_900
 
 
-def example(place: Path, *, days: int = 3, busy: bool = False) -> City:
+def example(place: Path, *, days: int = 3, busy: bool = False, database: str = "") -> City:
     """Return the city; `busy` fills two weeks, for pictures."""
-    city = City(place)
+    city = City(place, database=database)
     for person, roles in PEOPLE.items():
         city.person(person, *roles, name={"o-audit": "Auditor"}.get(person, ""))
     _fleet(city)

@@ -56,7 +56,7 @@ def writer_lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             raise ReplicaError(
                 f"{path} is being written by another process",
-                hint="wait until that import or sync ends",
+                hint="wait until that import ends; where kiosk-sync runs, data come from the hub (kiosk hub import)",
                 transient=True,
             ) from None
         yield

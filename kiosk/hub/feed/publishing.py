@@ -78,16 +78,23 @@ def refresh(books: sa.Connection, office: sa.Engine, now_ns: int, *, most: int =
                 ).all()
             work.publish(service, rows)
         marks.put("published:balances", newest)
-    with office.begin() as reading:
-        page, seen, more = _page(reading, imports, most)
-        ages = _ages(reading) if seen != imports else {}
-    for service, rows in _rows_by_service(page):
-        work.publish(service, rows)
-    if seen != imports:
-        marks.put("published:invoices", seen)
-        if not more:
-            for service, at_ns in ages.items():
-                work.taken(service, at_ns)
+    # Books that were posted anew begin without marks while rows of the old ones are still published.  Until every row
+    # was looked at, one may hold a payment that these books do not know: that is one step, however long.
+    at_once = not imports and books.execute(sa.select(published.c.cursor).limit(1)).first() is not None
+    more = True
+    while more:
+        with office.begin() as reading:
+            page, seen, more = _page(reading, imports, most)
+            ages = _ages(reading) if seen != imports and not more else {}
+        for service, rows in _rows_by_service(page):
+            work.publish(service, rows)
+        for service, at_ns in ages.items():
+            work.taken(service, at_ns)
+        if seen != imports:
+            marks.put("published:invoices", seen)
+        imports = seen
+        if not at_once:
+            break
     if work.end() or newest > balances:
         _count_kiosks(books)
     return more

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from kiosk.hub.feed import publishing
+from kiosk.hub.store import tables
 from kiosk.hub.store.stores import Stores
 from kiosk.hub.store.tables import data_import, publication, published, published_through
 from kiosk.model.invoice import STATES
@@ -152,3 +153,21 @@ def test_the_oldest_tombstones_go_and_move_the_horizon(stores: Stores, monkeypat
     kept = [number for number, told in hub.published().items() if told is None]
     assert sorted(kept) == ["2", "3", "4"]
     assert state_of_set(hub).horizon == 9  # the cursor of the second row that went
+
+
+def test_books_that_were_posted_anew_are_published_in_one_step(stores: Stores) -> None:
+    hub = FedHub(stores)
+    for number in range(9):
+        hub.imported(f"{number}")
+    hub.posted("K01", 3, "8", 700)
+    while hub.publish(most=2):
+        pass
+    before = state_of_set(hub)
+    with stores.books.begin() as books:  # the new books know nothing of that payment
+        for table in (tables.state, tables.invoice_balance, tables.payment):
+            books.execute(sa.delete(table))
+    hub.posted("K01", 4)
+    assert not hub.publish(most=2)
+    assert row(hub, "8") == (0, "open")
+    after = state_of_set(hub)
+    assert (after.generation, after.cursor) == (before.generation, before.cursor + 1)

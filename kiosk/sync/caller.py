@@ -16,6 +16,9 @@ from kiosk.sync.orders import Keyring
 #: Without an enrolled hub, the file of the known ones is read again after so long.
 IDLE_NS = 2_000_000_000
 
+#: Age at which a line is opened anew, and by chance a quarter more, so that a fleet does not do it together.
+RENEW_NS = 86_400_000_000_000
+
 Note = Callable[[str, str], None]
 
 
@@ -27,7 +30,7 @@ class Caller:
     ) -> None:
         self._context, self._order, self._keyring, self._connection = context, order, keyring, connection
         self._note = note
-        self._next_ns = 0
+        self._next_ns = self._renew_ns = 0
         self._probe: Line | None = None
 
     def call(self, now: int) -> Target | None:
@@ -58,14 +61,22 @@ class Caller:
         """The hub was not reached, or the line was lost."""
         if code == "not_admitted":
             self._keyring.refused()
+        self._renew_ns = 0
         self._order.failed(now)
 
-    def reached(self) -> bool:
+    def is_old(self, now: int) -> bool:
+        """Tell, once, that the line is to be opened anew: what a hub tells with WELCOME is then known in a day."""
+        old = bool(self._renew_ns) and now >= self._renew_ns
+        self._renew_ns = 0 if old else self._renew_ns
+        return old
+
+    def reached(self, now: int, draw: Callable[[int], int]) -> bool:
         """The hub welcomed this kiosk; True where it did so by the kiosk's next key, which is the key now.
 
         Raises:
             SyncError: the key cannot be put in its place.
         """
+        self._renew_ns = now + RENEW_NS + draw(RENEW_NS // 4)
         self._order.reached()
         return self._keyring.welcomed()
 

@@ -19,7 +19,7 @@ ASK_NS, STATUS_NS, METERED_STATUS_NS = SECOND, 5 * SECOND, 30 * SECOND
 #: How often the file is written at the most, and although nothing changed; how often marks are put on the disk.
 FILE_NS, OLD_NS, FLUSH_NS = SECOND // 5, 5 * SECOND, 2 * SECOND
 #: Codes that are events and no trouble.
-_NEWS = ("opened", "journal_back", "asked", "returned", "rotated", "hub_restored")
+_NEWS = ("opened", "hub_restored", *standing.OURS)
 
 
 class Logbook:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from kiosk.errors import KioskError
 from kiosk.sync.hubs import GIVE_WAY_NS, LOOK_BACK_NS
 from kiosk.sync.messages import DataCursor, Message
 from kiosk.sync.orders import CoreDoor
 from kiosk.sync.settings import SyncSettings
+
+T = TypeVar("T")
 
 
 class Core(CoreDoor, Protocol):
@@ -55,6 +60,41 @@ class AbsentFeed:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+class GuardedFeed:
+    """The reference data, kept from doing harm: what goes wrong there is told, and keeps no fact from going up."""
+
+    def __init__(self, feed: Feed, note: Callable[[str, str], None]) -> None:
+        self._feed, self._note = feed, note
+
+    @property
+    def troubles(self) -> list[str]:
+        """Names of what is wrong, for the alarms."""
+        return sorted(self._feed.troubles)
+
+    def connected(self, hub: str, signing_key: str) -> None:
+        """Begin a connection to a hub."""
+        self._try(lambda: self._feed.connected(hub, signing_key), None)
+
+    def cursors(self, hub: str) -> tuple[DataCursor, ...]:
+        """Return how far everything of a hub's is here."""
+        return self._try(lambda: self._feed.cursors(hub), ())
+
+    def wants(self, now_ns: int) -> list[Message]:
+        """Return what to ask for now."""
+        return self._try(lambda: self._feed.wants(now_ns), [])
+
+    def received(self, message: Message, now_ns: int) -> list[Message]:
+        """Take a message; return what to send next."""
+        return self._try(lambda: self._feed.received(message, now_ns), [])
+
+    def _try(self, act: Callable[[], T], otherwise: T) -> T:
+        try:
+            return act()
+        except (KioskError, sqlite3.Error) as error:
+            self._note("replica", str(error))
+            return otherwise
 
 
 class SyncParts(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable
 
@@ -33,9 +32,9 @@ from kiosk.sync.hubs import HubOrder, Target
 from kiosk.sync.keys import keep_hub
 from kiosk.sync.logbook import Logbook
 from kiosk.sync.marks import HubReceipt, Marks, next_start
-from kiosk.sync.messages import Ack, Command, DataCursor, Delta, End, Hello, Mark, Message, Nack, Nudge, Snap, Welcome
+from kiosk.sync.messages import Ack, Command, Delta, End, Hello, Mark, Message, Nack, Nudge, Snap, Welcome
 from kiosk.sync.orders import Keyring, Ordered, Orders
-from kiosk.sync.parts import Feed, SyncParts
+from kiosk.sync.parts import GuardedFeed, SyncParts
 from kiosk.sync.receipts import receipt_message
 from kiosk.sync.session import Session
 from kiosk.sync.stream import Stream
@@ -86,6 +85,7 @@ class SyncService:
         self._session: Session | None = None
         self._target: Target | None = None
         self._rotate_ns = self._number = self._since_ns = 0
+        self._feed = GuardedFeed(parts.feed, self._note)
         self._documents: dict[str, str] = {}
         for why in parts.feed.troubles.values():
             self._note("replica", why)
@@ -145,6 +145,8 @@ class SyncService:
             self._reconnect(now, "rotated")
         if self._caller.first_is_back(now):
             self._reconnect(now, "returned")
+        if self._caller.is_old(now):
+            self._reconnect(now, "renewed")
         try:
             target = self._caller.call(now)
         except SyncError as error:
@@ -191,7 +193,7 @@ class SyncService:
         return Hello(
             oldest=wire.OLDEST, newest=wire.NEWEST, kiosk=parts.kiosk, realm=parts.realm, boot=self._start,
             head=self._stream.head, acked=session.acked, oldest_kept=self._stream.oldest(),
-            clock=core.clock if core else standing.own_clock(), data=self._cursors(session.hub),
+            clock=core.clock if core else standing.own_clock(), data=self._feed.cursors(session.hub),
             fact_version=FACT_VERSION, software=parts.software, free_bytes=shutil.disk_usage(parts.state).free,
         )  # fmt: skip
 
@@ -217,7 +219,7 @@ class SyncService:
         self._caller.again(now + output.after_ns)
         self._logbook.trouble = standing.trouble(output.code, output.detail, wall)
         self._note(output.code, output.detail)
-        if output.code not in ("rotated", "returned", "journal_back"):
+        if output.code not in standing.OURS:
             self._caller.failed(now, output.code)
         if self._number:
             self._keep(lambda: self._marks.ended(self._number, wall, output.code, output.detail))
@@ -262,7 +264,7 @@ class SyncService:
                     self._for_others(message, session, now)
                 continue
             if isinstance(message, Nack) and message.code == "unknown_data":
-                self._give_feed(message)
+                self._post_all(self._feed.received(message, time.time_ns()))
             mark = message.durable if isinstance(message, Welcome | Ack) else getattr(message, "mark", Mark())
             was, held = session.state, self._stream.held(mark)
             if self._stream.away:
@@ -281,7 +283,7 @@ class SyncService:
             if known != target.known:
                 keep_hub(self.parts.state, known)
             self._target = Target(known, target.endpoint, target.server_key)
-            if self._caller.reached():
+            if self._caller.reached(now, self._draw):
                 self._note("rotated")
         except SyncError as error:
             self._apply(session.lost(now, "wrong_signer", error.message), now)
@@ -290,7 +292,7 @@ class SyncService:
         self._note("opened", f"{session.hub} at {target.endpoint}")
         notify.status(f"connected to {session.hub}")
         self._keep(lambda: setattr(self, "_number", self._marks.began(session.hub, wall)))
-        self._feed(lambda feed: feed.connected(session.hub, known.signing_key))
+        self._feed.connected(session.hub, known.signing_key)
         self._post_status(session, now, anew=True)
 
     def _for_others(self, message: Message, session: Session, now: int) -> None:
@@ -299,29 +301,14 @@ class SyncService:
             self._follow(self._orders.received(message, self._target.known), session, now)
             return
         before = self._documents
-        self._give_feed(message)
+        self._post_all(self._feed.received(message, time.time_ns()))
         if isinstance(message, End):
-            self._documents = {data.name: data.digest for data in self._cursors(session.hub)}
+            self._documents = {data.name: data.digest for data in self._feed.cursors(session.hub)}
             if message.data.name in ("people", "pack") and before != self._documents:
                 try:
                     self.parts.core.adopt(message.data.name)
                 except KioskError as error:
                     self._note("journal_away" if error.transient else "malformed", error.message)
-
-    def _feed(self, act: Callable[[Feed], object]) -> None:
-        """Let the reference data act; what goes wrong there is told and keeps no fact from going up."""
-        try:
-            act(self.parts.feed)
-        except (KioskError, sqlite3.Error) as error:
-            self._note("replica", str(error))
-
-    def _give_feed(self, message: Message) -> None:
-        self._feed(lambda feed: self._post_all(feed.received(message, time.time_ns())))
-
-    def _cursors(self, hub: str) -> tuple[DataCursor, ...]:
-        found: list[DataCursor] = []
-        self._feed(lambda feed: found.extend(feed.cursors(hub)))
-        return tuple(found)
 
     def _follow(self, ordered: Ordered, session: Session, now: int) -> None:
         if ordered.done is not None:
@@ -346,13 +333,13 @@ class SyncService:
     def _talk(self, session: Session, now: int) -> None:
         if session.connected:
             self._connection.round_trip_ns = session.pace.round_trip_ns
-            self._feed(lambda feed: self._post_all(feed.wants(time.time_ns())))
+            self._post_all(self._feed.wants(time.time_ns()))
             self._post_status(session, now)
         self._connection.pump(now)
 
     def _post_status(self, session: Session, now: int, *, anew: bool = False) -> None:
         alarms = [f"sync_{session.trouble}"] if session.trouble else []
-        alarms += [f"data_{name}"[:64] for name in sorted(self.parts.feed.troubles)]
+        alarms += [f"data_{name}"[:64] for name in self._feed.troubles]
         unsynced = self._stream.unsynced(session.acked)
         told = self._logbook.status(now, time.time_ns(), unsynced, tuple(alarms), anew=anew)
         if told is not None:

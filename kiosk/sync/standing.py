@@ -74,8 +74,13 @@ TROUBLES: dict[str, tuple[str, str]] = {
     "disk": ("the disk does not take what kiosk-sync remembers", "make room on the disk"),
     "asked": ("somebody here asked for a new connection", ""),
     "returned": ("the first hub is back", ""),
+    "renewed": ("the line is opened anew once a day: a hub tells its next key with it", ""),
     "rotated": ("the transport key changes", ""),
 }
+
+
+#: Ends of a line that this side brought about: they say nothing against the hub.
+OURS = ("journal_back", "asked", "returned", "renewed", "rotated")
 
 
 class CoreView(Protocol):

@@ -109,7 +109,7 @@ def test_a_line_that_ends_is_cut_and_does_not_come_back_by_itself(context: Any, 
 
 def test_every_trouble_has_words_and_what_people_must_do_has_a_cure() -> None:
     assert all(words for code, (words, _) in TROUBLES.items() if code)
-    events = {"", "opened", "journal_back", "asked", "returned", "rotated"}
+    events = {"", "opened", "journal_back", "asked", "returned", "renewed", "rotated"}
     assert {code for code, (_, cure) in TROUBLES.items() if not cure} == events
 
 

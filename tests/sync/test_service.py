@@ -11,7 +11,7 @@ import pytest
 
 from kiosk.errors import ControlError
 from kiosk.journal.store import Journal
-from kiosk.sync import standing
+from kiosk.sync import caller, standing
 from kiosk.sync.asking import ask
 from kiosk.sync.keys import CURRENT, NEXT, KnownHub, TransportKey, fingerprint, keep_hub, load_hubs
 from kiosk.sync.marks import STARTS, Marks, next_start
@@ -428,6 +428,16 @@ def test_documents_of_the_hub_are_adopted_once_they_are_whole(kiosk: Kiosk, city
     city.say(End(DataCursor("people", 1, 2, "b"), 1, 1, 0, b""))
     kiosk.until(lambda: kiosk.core.adopted)
     assert kiosk.core.adopted == ["people"]
+
+
+def test_a_line_is_opened_anew_once_a_day_because_a_hub_tells_its_next_key_with_it(
+    kiosk: Kiosk, city: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "RENEW_NS", 300 * MS)
+    kiosk.knows(city)
+    kiosk.start()
+    kiosk.until(lambda: len(city.of(Hello)) >= 2)
+    assert any("opened anew" in line for line in kiosk.said)
 
 
 def test_a_second_machine_with_this_identity_ends_the_line_and_says_so(kiosk: Kiosk, city: FakeHub) -> None:

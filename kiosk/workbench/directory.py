@@ -29,6 +29,7 @@ from kiosk.journal.keys import SigningKey
 from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys
 from kiosk.sync.importing import ImportReport, import_csv
 from kiosk.sync.mapping import Mapping, date_reader, date_writer, load_mapping
+from kiosk.sync.replica import Replica, data_set_of
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.library import load as load_library
 
@@ -148,9 +149,13 @@ class DemoDirectory:
     def import_examples(
         self, today: dt.date, told: Callable[[ImportReport], None] = lambda report: None
     ) -> TariffLibrary:
-        """Import the example citations and bills as a city would; return the tariff that prices them."""
+        """Import the example citations and bills as a city would; return the tariff that prices them.
+
+        What a hub sent in an earlier demonstration stays the hub's: it gets the files, and sends them again.
+        """
         samples = config.sample_dir()
         library = sample_library(samples)
+        sent = self._sent_by_a_hub()
         for service, name in EXAMPLES.items():
             mapping = load_mapping(config.read_text(samples / "imports" / f"{service}.toml"), f"{service}.toml")
             source = self.root / "examples" / name
@@ -158,6 +163,8 @@ class DemoDirectory:
             source.write_text(
                 moved(config.read_text(samples / "examples" / name), mapping, today - EXAMPLE_DAY), "utf-8"
             )
+            if data_set_of(service) in sent:
+                continue
             told(
                 import_csv(
                     source, mapping, library.services[service], self.state / "sync.db",
@@ -166,6 +173,16 @@ class DemoDirectory:
                 )
             )  # fmt: skip
         return library
+
+    def _sent_by_a_hub(self) -> set[str]:
+        path = self.state / "sync.db"
+        if not path.exists():
+            return set()
+        replica = Replica.open(path)
+        try:
+            return {each.name for each in replica.datasets() if each.source}
+        finally:
+            replica.close()
 
 
 def free_ports(many: int) -> list[int]:

@@ -137,11 +137,11 @@ class HubBeside:
         Raises:
             KioskError: it did not come to that in time.
         """
+        self._until(self._listens, "the hub takes enrolments")
         with self.stores.office.begin() as office:
             key = transport_keys(office)[0].key
         if fingerprint(key) in load_hubs(self._directory.state):
             return ""
-        self._until(self._listens, "the hub takes enrolments")
         return enrol(self.stores.office, key, self.sync)
 
     def _listens(self) -> bool:

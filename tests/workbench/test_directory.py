@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 import stat
 import tomllib
 from pathlib import Path
@@ -26,6 +27,18 @@ def owed_on(place: Path, day: dt.date) -> dict[str, str]:
 @pytest.mark.parametrize("day", [dt.date(2026, 11, 21), dt.date(2028, 2, 29), dt.date(2031, 7, 4)])
 def test_the_amounts_are_the_same_on_any_day(day: dt.date, tmp_path: Path) -> None:
     assert owed_on(tmp_path / "then", day) == owed_on(tmp_path / "now", dt.date(2026, 11, 22))
+
+
+def test_what_a_hub_sent_in_an_earlier_demonstration_stays_the_hubs(tmp_path: Path) -> None:
+    day = dt.date(2026, 11, 22)
+    directory = DemoDirectory(tmp_path, tmp_path / "run", keep=True)
+    directory.write(screen_port=1, bench="http://127.0.0.1:2")
+    directory.import_examples(day)
+    with sqlite3.connect(directory.state / "sync.db") as database:
+        database.execute("UPDATE data_sets SET source = 'city-hall' WHERE name LIKE '%water_bill'")
+    told: list[str] = []
+    directory.import_examples(day, lambda report: told.append(report.service))
+    assert told == ["parking_citation", "property_tax"]
 
 
 def test_the_configuration_is_an_ordinary_one_and_the_key_is_private(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ never of one that the message names.  Only heads are read of what is handed on.
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ from kiosk.sync.keys import TransportKey
 
 #: Milliseconds of one wait, and messages of one socket before the others have their turn.
 WAIT_MS, TURN = 50, 32
+#: Files that are open beside the connections, and strangers that come and go.
+SPARE_FILES = 1024
 #: Bytes of one frame of an enrolment.
 LARGEST_ENROL = 4096
 
@@ -58,12 +61,24 @@ def run(setup: HubSetup, stop: Callable[[], bool]) -> None:
     Raises:
         HubError: a port cannot be bound, a key is missing, or one of the two threads died.
     """
+    if not make_room(setup.config.listen.most_peers):
+        sys.stderr.write("front: fewer connections than listen.most_peers may be open: raise LimitNOFILE\n")
     front = Front(setup)
     try:
         while not stop():
             front.turn()
     finally:
         front.close()
+
+
+def make_room(peers: int) -> bool:
+    """Let this process open as many connections as it may; False where the system allows fewer than are asked for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = peers + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft == resource.RLIM_INFINITY or soft >= wanted
 
 
 class Front:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from kiosk.errors import HubError
 from kiosk.hub import bus
 from kiosk.hub.front.registry import SEEN
 from kiosk.hub.front.server_keys import begin_rotation, finish_rotation, next_key
-from kiosk.hub.front.service import Front
+from kiosk.hub.front.service import SPARE_FILES, Front, make_room
 from kiosk.hub.store import tables
 from kiosk.journal.keys import verify
 from kiosk.sync import wire
@@ -279,6 +280,18 @@ def test_the_front_tells_which_registry_it_goes_by(hub: HubInThread) -> None:
             return hub.number(connection, SEEN) == number
 
     assert until(told)
+
+
+def test_room_is_made_for_the_connections_that_may_come() -> None:
+    """Many systems let a process open 1,024 files at first, which is less than a city's kiosks."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        assert make_room(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 100 + SPARE_FILES
+        assert not make_room(2**40)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_port_that_is_taken_stops_the_start(hub: HubInThread) -> None:

@@ -198,7 +198,7 @@ class Intake:
             if one.fenced_peer:
                 fenced = msgspec.structs.replace(one.envelope, peer=one.fenced_peer)
                 nack = Nack("fenced", detail="another connection of this kiosk has begun")
-                answers.append(self._answering.nack(fenced, max(one.session - 1, 0), nack, ended=True))
+                answers.append(self._answering.nack(fenced, 0, nack, ended=True))
 
     def _busy(self, envelope: Envelope, session: int, why: str) -> Frames:
         return self._answering.nack(envelope, session, Nack("busy", after_ms=AFTER_FAULT_MS, detail=why))

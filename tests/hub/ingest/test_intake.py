@@ -108,6 +108,11 @@ def test_wild_deliveries_of_several_kiosks_end_in_exactly_their_journals(
         worker.take([frames(kiosk, kiosk.batch(0, 7), sessions[name])], NOW)
         assert rows_here(both_stores, name) == [row.row for row in kiosk.rows]
     assert findings_here(both_stores) == {}
+    with both_stores.segments.begin() as connection:
+        numbers = list(
+            connection.execute(sa.select(tables.segment.c.number).order_by(tables.segment.c.number)).scalars()
+        )
+    assert numbers == list(range(1, len(numbers) + 1)), "a reader's cursor waits for ever at a gap"
 
 
 def test_the_connection_of_the_session_before_is_told_that_it_is_fenced(stores: Stores, kiosk: Kiosk) -> None:

@@ -8,7 +8,7 @@ refused peer costs the others nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
@@ -20,6 +20,7 @@ from kiosk.hub.front import commands
 from kiosk.hub.front.connections import cut
 from kiosk.hub.front.contacts import Contact
 from kiosk.hub.front.desk import Desk
+from kiosk.hub.front.outgoing import Outgoing
 from kiosk.hub.front.peers import Peer, Peers
 from kiosk.hub.front.refusals import Refusals
 from kiosk.hub.front.registry import Entry
@@ -30,14 +31,10 @@ from kiosk.journal.keys import SigningKey
 from kiosk.sync import wire
 from kiosk.sync.messages import (
     Ahead,
-    Command,
-    DataCursor,
     Done,
     Hello,
     Journal,
-    Message,
     Nack,
-    Nudge,
     Ping,
     Pong,
     Pull,
@@ -56,7 +53,6 @@ _FOR_WORKERS = {_HELLO, _NUMBERS[Journal], _NUMBERS[Ahead]}
 #: Code of a NACK -> code of the finding.
 _FINDINGS = {"version": "wrong_version", "malformed": "malformed_message", "too_large": "too_large"}
 
-_heads = msgspec.msgpack.Encoder()
 _read_head = msgspec.msgpack.Decoder(wire.Head)
 
 
@@ -69,19 +65,17 @@ class JournalPort:
     ) -> None:  # fmt: skip
         """`parts` are the sockets of the workers, by number, and last the librarian's."""
         self._config = config
-        self._signing = signing
         self._router = router
         self._parts = parts
         self._librarian = len(parts) - 1
         self._desk = desk
         self._refusals = refusals
         self.peers = Peers(config.listen.most_peers)
+        self._out = Outgoing(config.hub.id, signing, router, self.peers, refusals)
         #: What the reader saw last, and whether that is young enough to go by.
         self.seen = Seen()
         self.fresh = True
         self._news: dict[str, Contact] = {}
-        #: What the kiosks know of; None before the first look, which is no news.
-        self._nudged: Mapping[str, DataCursor] | None = None
         #: Announced key -> when its first use was told to the desk, monotonic.
         self._promoted: dict[str, float] = {}
         self._swept = time.monotonic()
@@ -101,13 +95,13 @@ class JournalPort:
             self._shut_out(peer_id, peer, key)
             return
         if not self.fresh:
-            self._send(peer_id, peer, Nack("busy", after_ms=ABSENT_MS, detail="the registry cannot be read"))
+            self._out.send(peer_id, peer, Nack("busy", after_ms=ABSENT_MS, detail="the registry cannot be read"))
             return
         if peer is None:
             peer = self.peers.meet(peer_id, key, entry.kiosk, fd)
             if peer is None:
                 self._refusals.note("too_many_peers", entry.kiosk, f"more than {self._config.listen.most_peers}")
-                self._send(peer_id, None, Nack("busy", after_ms=ABSENT_MS, detail="too many connections"))
+                self._out.send(peer_id, None, Nack("busy", after_ms=ABSENT_MS, detail="too many connections"))
                 return
         peer.seen_ns = now
         news = self._news.get(peer.kiosk)
@@ -141,7 +135,7 @@ class JournalPort:
         else:
             message = wire.read_payload(head, frames[1].bytes)
             if isinstance(message, Ping):
-                self._send(peer.id, peer, Pong(message.sent_ns, now, time.time_ns()))
+                self._out.send(peer.id, peer, Pong(message.sent_ns, now, time.time_ns()))
                 news.take_ping(message, now)
             elif isinstance(message, Status):
                 news.take_status(message)
@@ -166,14 +160,14 @@ class JournalPort:
     def _hand_on(self, part: int, peer: Peer, entry: Entry, frames: list[zmq.Frame], now: int) -> None:
         if part < 0:
             self._refusals.note("no_worker", entry.kiosk, f"worker {entry.worker} of the kiosk does not run here")
-            self._send(peer.id, peer, Nack("busy", after_ms=ABSENT_MS, detail="its worker does not run"))
+            self._out.send(peer.id, peer, Nack("busy", after_ms=ABSENT_MS, detail="its worker does not run"))
             return
         envelope = bus.pack(bus.Envelope(peer.id, entry.kiosk, entry.realm, peer.key, now))
         try:
             self._parts[part].send_multipart([envelope, *frames], zmq.NOBLOCK, copy=False)
         except zmq.Again:
             # Nobody is there, or more than `bus.DEPTH` messages wait.
-            self._send(peer.id, peer, Nack("busy", after_ms=BEHIND_MS))
+            self._out.send(peer.id, peer, Nack("busy", after_ms=BEHIND_MS))
 
     def _shut_out(self, peer_id: bytes, peer: Peer | None, key: str) -> None:
         """Drop a message whose key is admitted no more, though its connection is open."""
@@ -183,13 +177,13 @@ class JournalPort:
         else:
             code, finding = "revoked", "unknown_key" if known is None else "revoked_key"
         self._refusals.note(finding, known.kiosk if known else "", f"key {key[:10]}… on an open connection")
-        self._send(peer_id, peer, Nack(code, detail="this key is not admitted"))
+        self._out.send(peer_id, peer, Nack(code, detail="this key is not admitted"))
         if peer is not None:
             self.peers.forget(peer)
 
     def _refuse(self, peer: Peer, code: str, finding: str, detail: str) -> None:
         self._refusals.note(finding, peer.kiosk, detail)
-        self._send(peer.id, peer, Nack(code, detail=detail[:200]))
+        self._out.send(peer.id, peer, Nack(code, detail=detail[:200]))
 
     def _promote(self, kiosk: str, key: str, now: int) -> None:
         asked = time.monotonic()
@@ -217,72 +211,21 @@ class JournalPort:
             head = _read_head.decode(frames[1].bytes)
             if head.type == _WELCOME:
                 self.peers.welcome(peer, head.session)
-            self._pass(peer, head, frames[2])
+            self._out.pass_on(peer, head, frames[2])
         if envelope.ended:
             self.peers.forget(peer)
-
-    def _pass(self, peer: Peer, head: wire.Head, payload: bytes | zmq.Frame) -> None:
-        """Send what another process made, under the next number of this connection: it has one sender, the hub."""
-        peer.told += 1
-        renumbered = _heads.encode(wire.Head(head.version, head.type, head.session, peer.told, head.packed))
-        self._put(peer.id, peer, [renumbered, payload])
-
-    def _send(self, peer_id: bytes, peer: Peer | None, message: Message) -> bool:
-        if peer is not None:
-            peer.told += 1
-        session, number = (peer.session, peer.told) if peer is not None else (0, 1)
-        return self._put(peer_id, peer, wire.encode(message, session=session, number=number))
-
-    def _put(self, peer_id: bytes, peer: Peer | None, frames: Sequence[bytes | zmq.Frame]) -> bool:
-        try:
-            self._router.socket.send_multipart([peer_id, *frames], zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            self._refusals.note("slow_peer", peer.kiosk if peer else "", "it does not take what it asked for")
-            return False
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            if peer is not None:
-                self.peers.forget(peer)
-            return False
-        return True
 
     # --- by itself ------------------------------------------------------------------------------------------------
 
     def act(self) -> None:
-        """Send commands that wait, tell kiosks of new data, and forget what is over; some ten times a second."""
-        sent = [told.id for kiosk in self.seen.commands for told in self._send_commands(kiosk)]
+        """Send what is to be sent, and forget what is over; some ten times a second."""
+        sent = self._out.act(self.seen)
         if sent:
             self._desk.ask(lambda connection: commands.mark_sent(connection, sent))
-        if self.seen.data is not self._nudged:
-            before, self._nudged = self._nudged, self.seen.data
-            if before is not None:
-                self._nudge(tuple(each for name, each in self._nudged.items() if before.get(name) != each))
         if time.monotonic() - self._swept > 60:
             self._swept = time.monotonic()
             self.peers.sweep(time.time_ns())
             self._promoted.clear()
-
-    def _nudge(self, changed: tuple[DataCursor, ...]) -> None:
-        head, payload = wire.encode(Nudge(changed), session=0, number=1)
-        told = _read_head.decode(head)
-        for peer in self.peers.welcomed():
-            if self.seen.registry.admits(peer.key) is not None:
-                self._pass(peer, msgspec.structs.replace(told, session=peer.session), payload)
-
-    def _send_commands(self, kiosk: str) -> list[Command]:
-        peer, now = self.peers.of_kiosk(kiosk), time.monotonic_ns()
-        if peer is None or self.seen.registry.admits(peer.key) is None:
-            return []
-        sent = []
-        for told in self.seen.commands[kiosk]:
-            before = peer.commands.get(told.id)
-            if before is None or now - before > commands.AGAIN_NS:
-                signed = commands.signed(self._config.hub.id, kiosk, told, self._signing)
-                if self._send(peer.id, peer, signed):
-                    peer.commands[told.id] = now
-                    sent.append(told)
-        return sent
 
     def note_endings(self, ended: Iterable[Ended]) -> None:
         """Note connections that ended."""

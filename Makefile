@@ -16,7 +16,7 @@ venv: $(STAMPS)/evdev ## make the environment; .venv/bin/kiosk is then the comma
 evdev: $(STAMPS)/run ## try again to bring in the library for keyboard-wedge scanners
 	@sh tools/setup-evdev.sh
 
-demo: venv ## start a whole kiosk on simulated devices; SCENARIO=tests/scenarios/NAME.txt plays one without hands
+demo: venv ## start a whole kiosk on simulated devices and the city's hub; SCENARIO=tests/scenarios/NAME.txt plays one without hands
 	@$(BIN)/kiosk demo $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 test: $(STAMPS)/test $(STAMPS)/check $(STAMPS)/system ## install what is missing, then check and run the whole suite

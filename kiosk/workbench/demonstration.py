@@ -52,6 +52,10 @@ class Demonstration:
         say: Callable[[str], None] = lambda text: None, load_hub: Callable[[Path], HubSetup] | None = None,
     ) -> None:  # fmt: skip
         """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk."""
+        beside: type[HubBeside] | None = None
+        if load_hub is not None:
+            # Takes a second: before anything is made that an interrupt would leave behind.
+            from kiosk.workbench.hub_beside import HubBeside as beside
         self._say = say
         self._lock = threading.Lock()
         self._events: list[Event] = []
@@ -64,11 +68,7 @@ class Demonstration:
             self.directory.config, self.directory.screen_url, self.directory.log, lambda text: self.note("kiosk", text)
         )
         self.screen = ScreenHand(self.core.address)
-        self.hub: HubBeside | None = None
-        if load_hub is not None:
-            from kiosk.workbench.hub_beside import HubBeside
-
-            self.hub = HubBeside(self.directory, load_hub, partial(self.note, "hub"))
+        self.hub = beside(self.directory, load_hub, partial(self.note, "hub")) if beside and load_hub else None
         self.stage = WholeStage(
             self.hardware, self.screen, cut=self.cut_power, restore=self.restore_power, hub=self.hub
         )

@@ -58,6 +58,7 @@ def link_of(message: Journal | Ahead) -> Mark | None:
 
 
 def batch_of(message: Journal | Ahead, head: bytes) -> Batch:
+    """Return a message's rows as a batch whose last hash is `head`."""
     last = message.first + len(message.rows) - 1
     return Batch(message.epoch, message.first, last, message.previous, head, message.signature, message.rows)
 
@@ -68,6 +69,7 @@ def _key(public_hex: str) -> VerifyingKey:
 
 
 def signed(kiosk: str, batch: Batch, key: str) -> bool:
+    """Tell whether a batch ends with the signature of a key, hexadecimal, over everything up to its last row."""
     try:
         return _key(key).verifies(head_message(kiosk, batch.epoch, batch.last, batch.hash), batch.signature)
     except JournalError:
@@ -75,11 +77,13 @@ def signed(kiosk: str, batch: Batch, key: str) -> bool:
 
 
 def finding_of(code: str, known: Known, at: Mark, detail: str) -> Finding:
+    """Return a finding of `CODES` about a place in a kiosk's journal."""
     return Finding(code, CODES[code][0], known.kiosk, at.epoch, at.seq, detail)
 
 
 def refused(
     known: Known, outcome: str, answer: str, detail: str, *, code: str = "", at: Mark = NOWHERE, mark: Mark = NOWHERE
 ) -> Decision:
+    """Return a refusal with its finding; `code` is the finding's where the answer says less."""
     finding = finding_of(code or answer, known, at, detail)
     return Decision(outcome=outcome, known=known, answer=answer, mark=mark, detail=detail, findings=(finding,))

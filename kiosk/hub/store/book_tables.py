@@ -107,7 +107,7 @@ payment = Table(
     _text("business_date"), _text("session"),
     # How much of it was above what was still owed when it came second; a case has it.
     _number("excess_minor"),
-    Index("payment_invoice", "service", "number", "position"),
+    Index("payment_invoice", "service", "number", "position"), Index("payment_position", "position"),
 )  # fmt: skip
 
 invoice_balance = Table(
@@ -140,7 +140,7 @@ receipt = Table(
     Column("id", Text, primary_key=True),
     _text("kiosk"), _number("epoch"), _number("seq"), _text("slip"), _number("number"), _text("session", index=True),
     _text("business_date"), _number("at_ns"), _text("language"), _number("position"),
-    Index("receipt_fact", "kiosk", "epoch", "seq"),
+    Index("receipt_fact", "kiosk", "epoch", "seq"), Index("receipt_position", "position"),
 )  # fmt: skip
 
 box_note = Table(

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from kiosk.errors import KioskError
 from kiosk.hub.setup import HubSetup
-from kiosk.hub.store.tables import access
+from kiosk.hub.store.tables import access, day_sum
 from kiosk.hub.web import sessions
 from kiosk.hub.web.fence import SEALED, Fence, fence_for
 from kiosk.hub.web.people import ROLES, Person
@@ -82,6 +82,12 @@ class Look:
     def fence(self, connection: sa.Connection) -> Fence:
         """Return what this person may be told now."""
         return fence_for(self.person, connection)
+
+    def services(self) -> list[str]:
+        """Return all services that an invoice may be of: those of the city's pack and those that ever took money."""
+        with self.desk.reader.books.connect() as connection:
+            paid = set(connection.execute(sa.select(day_sum.c.service).distinct()).scalars())
+        return sorted((paid | set(self.desk.setup.library.services)) - {""})
 
     def draw(self, template: str, status: int = 200, **values: Any) -> Response:
         """Draw a page."""

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from kiosk.hub.store.tables import box, closing, fact, posting
+from kiosk.hub.store.tables import box, closing, day_sum, fact, posting
 from kiosk.hub.web.people import Person
 
 #: Stands where an amount is.
@@ -45,13 +45,14 @@ class Fence:
         """Return the (kiosk, date) pairs between two dates on which something sealed was posted."""
         if self._horizons is None:
             return frozenset()
-        found: set[tuple[str, str]] = set()
-        within = posting.c.posts_on.between(first, last)
-        kiosks = connection.execute(sa.select(posting.c.kiosk).where(within).distinct()).scalars().all()
-        for kiosk in kiosks:
-            beyond = (posting.c.kiosk == kiosk) & (posting.c.position > self._horizons.get(kiosk, -1))
-            days = connection.execute(sa.select(posting.c.posts_on).where(beyond & within).distinct()).scalars()
-            found.update((kiosk, day) for day in days)
+        chosen = sa.select(day_sum.c.kiosk, day_sum.c.posts_on).where(day_sum.c.posts_on.between(first, last))
+        found = {(row.kiosk, row.posts_on) for row in connection.execute(chosen.distinct())}
+        for kiosk, horizon in self._horizons.items():
+            if horizon < 0:
+                continue  # no box of it was counted: all its days are sealed
+            beyond = (posting.c.position > horizon) & (posting.c.kiosk == kiosk)
+            days = set(connection.execute(sa.select(posting.c.posts_on).where(beyond).distinct()).scalars())
+            found = {pair for pair in found if pair[0] != kiosk or pair[1] in days}
         return frozenset(found)
 
     def words(self, detail: str) -> str:

@@ -20,11 +20,14 @@ def page(look: Look) -> Response:
     found: list[tuple[str, str]] = []
     payments: list[tuple[Any, bool]] = []
     if number:
+        services = look.services()
         with look.desk.reader.office.connect() as connection:
-            known = sa.select(invoice.c.service, invoice.c.number).where(invoice.c.number == number).limit(MOST)
+            mine = invoice.c.service.in_(services) & (invoice.c.number == number)
+            known = sa.select(invoice.c.service, invoice.c.number).where(mine).limit(MOST)
             here = {(row.service, row.number) for row in connection.execute(known)}
         with look.desk.reader.books.connect() as connection:
-            paid = sa.select(payment.c.service, payment.c.number).where(payment.c.number == number).distinct()
+            mine = payment.c.service.in_(services) & (payment.c.number == number)
+            paid = sa.select(payment.c.service, payment.c.number).where(mine).distinct()
             here |= {(row.service, row.number) for row in connection.execute(paid.limit(MOST))}
         found = sorted(here)
         if len(found) == 1:
@@ -56,7 +59,8 @@ def one(look: Look) -> Response:
             for row in connection.execute(
                 sa.select(receipt.c.kiosk, receipt.c.session, receipt.c.id).where(
                     receipt.c.slip == "receipt",
-                    sa.tuple_(receipt.c.kiosk, receipt.c.session).in_([(row.kiosk, row.session) for row in rows]),
+                    receipt.c.session.in_({row.session for row in rows if row.session}),
+                    receipt.c.kiosk.in_({row.kiosk for row in rows}),
                 )
             )
         }

@@ -16,6 +16,8 @@ from kiosk.model.ids import ReceiptId, is_kiosk_id
 
 #: Receipts that one page lists, and facts of a session that it follows.
 MOST, MOST_FACTS = 100, 200
+#: Facts before and after a receipt's own among which those of its session are.
+REACH = 2000
 
 
 def page(look: Look) -> Response:
@@ -32,8 +34,11 @@ def page(look: Look) -> Response:
     if asked["date"]:
         chosen = chosen.where(receipt.c.business_date == asked["date"])
     if asked["invoice"]:
-        paid = sa.select(payment.c.kiosk, payment.c.session).where(payment.c.number == asked["invoice"])
-        chosen = chosen.where(sa.tuple_(receipt.c.kiosk, receipt.c.session).in_(paid), receipt.c.session != "")
+        mine = (payment.c.service.in_(look.services())) & (payment.c.number == asked["invoice"])
+        sessions = sa.select(payment.c.session).where(mine, payment.c.session != "")
+        same = sa.select(payment.c.kiosk).where(mine, payment.c.session == receipt.c.session)
+        # The index finds a session's number; two kiosks may have used one, so the kiosk has to fit as well.
+        chosen = chosen.where(receipt.c.session.in_(sessions), receipt.c.kiosk.in_(same))
     with look.desk.reader.books.connect() as connection:
         fence = look.fence(connection)
         rows = list(connection.execute(chosen))
@@ -51,7 +56,7 @@ def one(look: Look) -> Response:
         row = connection.execute(sa.select(receipt).where(receipt.c.id == str(wanted))).first()
         if row is None:
             raise Refused(404, f"No receipt {wanted} was posted.", hint=_absent(connection, wanted))
-        about = (fact.c.kiosk == row.kiosk) & (fact.c.session == row.session)
+        about = _near(fact, row) & (fact.c.session == row.session)
         if not row.session:
             about = (fact.c.kiosk == row.kiosk) & (fact.c.epoch == row.epoch) & (fact.c.seq == row.seq)
         chosen = sa.select(fact).where(about).order_by(fact.c.epoch, fact.c.seq).limit(MOST_FACTS)
@@ -83,7 +88,7 @@ def place(look: Look) -> Response:
         session = posted.session if posted is not None else ""
         slip = None
         if session:
-            mine = (receipt.c.kiosk == name) & (receipt.c.session == session)
+            mine = (receipt.c.session == session) & (receipt.c.kiosk == name)
             slip = connection.execute(sa.select(receipt.c.id).where(mine).limit(1)).scalar()
     with look.desk.reader.segments.connect() as connection:
         found = evidence.at(connection, name, [(epoch, seq)])
@@ -106,16 +111,16 @@ def _told(look: Look, found: list[evidence.Evidence]) -> dict[int, dict[str, Any
 
 
 def _payments(connection: sa.Connection, row: sa.Row[Any]) -> list[sa.Row[Any]]:
-    mine = (payment.c.kiosk == row.kiosk) & (payment.c.session == row.session) & (payment.c.session != "")
+    mine = _near(payment, row) & (payment.c.session == row.session) & (payment.c.session != "")
     return list(connection.execute(sa.select(payment).where(mine).order_by(payment.c.position)))
 
 
 def _sums(connection: sa.Connection, rows: list[sa.Row[Any]], fence: Fence) -> dict[str, tuple[int, str] | None]:
     """Return what was applied by the session of each receipt; None where it is sealed, nothing where none was."""
-    sessions = {(row.kiosk, row.session) for row in rows if row.session}
-    if not sessions:
+    mine = [_near(payment, row) & (payment.c.session == row.session) for row in rows if row.session]
+    if not mine:
         return {}
-    chosen = sa.select(payment).where(sa.tuple_(payment.c.kiosk, payment.c.session).in_(sorted(sessions)))
+    chosen = sa.select(payment).where(sa.or_(*mine))
     applied: dict[tuple[str, str], tuple[int, str] | None] = {}
     for one in connection.execute(chosen):
         key = (one.kiosk, one.session)
@@ -129,6 +134,12 @@ def _sums(connection: sa.Connection, rows: list[sa.Row[Any]], fence: Fence) -> d
         elif (row.kiosk, row.session) in applied:
             found[row.id] = applied[(row.kiosk, row.session)]
     return found
+
+
+def _near(table: sa.Table, row: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    """Return the places around a receipt where its session lies: a kiosk serves one citizen at a time."""
+    here: sa.ColumnElement[bool] = (table.c.kiosk == row.kiosk) & (table.c.epoch == row.epoch)
+    return here & table.c.seq.between(row.seq - REACH, row.seq + REACH)
 
 
 def _absent(connection: sa.Connection, wanted: ReceiptId) -> str:

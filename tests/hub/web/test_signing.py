@@ -65,6 +65,14 @@ def test_five_wrong_passwords_lock_out_even_the_right_one_until_the_time_is_over
     assert acts[-1] == ("signed in", "")
 
 
+def test_a_flood_of_refusals_fills_no_table(city: City) -> None:
+    browser = city.browser()
+    for at in range(12):
+        browser.sign_in(f"o-x{at}", "a wrong password")
+        city.now_ns += NS
+    assert [(row.operator, row.subject) for row in city.rows(tables.access)] == [("", "nobody")] * 2
+
+
 def test_a_session_ends_after_the_idle_time_and_what_a_page_asks_by_itself_does_not_count(city: City) -> None:
     city.person("o-view", "view")
     browser = city.browser("o-view")

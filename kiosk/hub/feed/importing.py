@@ -24,7 +24,8 @@ from kiosk.hub.revisions import bump
 from kiosk.hub.store.stores import Stores
 from kiosk.hub.store.tables import data_import, export, invoice
 from kiosk.model.invoice import STATES
-from kiosk.sync.importing import CsvImport, ImportReport, Prices, Progress, RowReader, check_mapping
+from kiosk.sync.importing import CsvImport, ImportReport, Progress, check_mapping
+from kiosk.sync.judging import Prices, RowReader
 from kiosk.sync.mapping import Mapping
 from kiosk.sync.plates import KEY_FILE, read_or_make_key
 from kiosk.sync.replica import DataSetInfo, Row, data_set_of

@@ -5,11 +5,22 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
+
 from kiosk import config
 from kiosk.app.pack import directory_of, load_pack
 from kiosk.app.setup import software_digest
 from kiosk.hub.settings import HubConfig
 from kiosk.hub.setup import HubSetup
+
+
+def placed(settings: HubConfig, base: Path) -> HubConfig:
+    """Return settings whose relative paths count from a directory, whatever directory a command is started in."""
+    hub, alerts = settings.hub, settings.alerts
+    hub = msgspec.structs.replace(hub, state=str(base / hub.state), runtime=str(base / hub.runtime))
+    if alerts.webhook_secret:
+        alerts = msgspec.structs.replace(alerts, webhook_secret=str(base / alerts.webhook_secret))
+    return msgspec.structs.replace(settings, hub=hub, alerts=alerts)
 
 
 def load_hub(file: Path) -> HubSetup:
@@ -18,7 +29,7 @@ def load_hub(file: Path) -> HubSetup:
     Raises:
         KioskError: the first thing that is wrong, with file, line and key.
     """
-    settings = config.read(file, HubConfig)
+    settings = placed(config.read(file, HubConfig), file.resolve().parent)
     pack = load_pack(directory_of(file, settings.hub.city_data))
     rules = hashlib.sha256(f"{software_digest()}\0{pack.chart.digest}\0{pack.digest}".encode()).hexdigest()
     return HubSetup(

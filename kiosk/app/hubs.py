@@ -14,8 +14,13 @@ from kiosk.hub.settings import HubConfig
 from kiosk.hub.setup import HubSetup
 
 
-def placed(settings: HubConfig, base: Path) -> HubConfig:
-    """Return settings whose relative paths count from a directory, whatever directory a command is started in."""
+def read_settings(file: Path) -> HubConfig:
+    """Read a hub's configuration alone; its relative paths count from its directory, wherever a command is started.
+
+    Raises:
+        ConfigError: the first thing that is wrong, with file, line and key.
+    """
+    settings, base = config.read(file, HubConfig), file.resolve().parent
     hub, alerts = settings.hub, settings.alerts
     hub = msgspec.structs.replace(hub, state=str(base / hub.state), runtime=str(base / hub.runtime))
     if alerts.webhook_secret:
@@ -24,12 +29,12 @@ def placed(settings: HubConfig, base: Path) -> HubConfig:
 
 
 def load_hub(file: Path) -> HubSetup:
-    """Read and check a hub's configuration.
+    """Read and check a hub's configuration with everything it points to.
 
     Raises:
         KioskError: the first thing that is wrong, with file, line and key.
     """
-    settings = placed(config.read(file, HubConfig), file.resolve().parent)
+    settings = read_settings(file)
     pack = load_pack(directory_of(file, settings.hub.city_data))
     rules = hashlib.sha256(f"{software_digest()}\0{pack.chart.digest}\0{pack.digest}".encode()).hexdigest()
     return HubSetup(

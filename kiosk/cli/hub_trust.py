@@ -25,11 +25,10 @@ PATIENCE_S = 3.0
 @contextmanager
 def _office(config_file: Path) -> Iterator[tuple[HubConfig, Stores]]:
     """Open the database of a hub that was founded."""
-    from kiosk import config
-    from kiosk.hub.settings import HubConfig
+    from kiosk.app.hubs import read_settings
     from kiosk.hub.store.stores import open_stores
 
-    settings = config.read(config_file, HubConfig)
+    settings = read_settings(config_file)
     if not settings.hub.database and not (settings.state / "office.db").is_file():
         raise HubError(f"there is no hub in {settings.state}", hint="kiosk hub init")
     stores = open_stores(settings.state, settings.hub.database)

@@ -235,6 +235,7 @@ _TEMPLATE = """\
 id = {kiosk}
 realm = "demo"
 currency = {currency}
+stacker_notes = 600
 languages = ["en", "es", "ar"]
 
 [paths]

@@ -60,19 +60,19 @@ def test_the_newest_script_is_the_one_that_a_new_database_is_marked_with() -> No
     assert {group: scripts(group).get_current_head() for group in NEWEST} == NEWEST
 
 
-def test_preparing_again_changes_nothing(both_stores: Stores) -> None:
-    with both_stores.office.begin() as connection:
+def test_preparing_again_changes_nothing(stores: Stores) -> None:
+    with stores.office.begin() as connection:
         connection.execute(tables.revision.insert().values(subject="registry", number=7))
-    prepare(both_stores)
-    with both_stores.office.connect() as connection:
+    prepare(stores)
+    with stores.office.connect() as connection:
         assert connection.execute(sa.select(tables.revision.c.number)).scalars().all() == [7]
 
 
-def test_a_database_of_a_newer_version_is_refused(both_stores: Stores) -> None:
-    with both_stores.office.begin() as connection:
+def test_a_database_of_a_newer_version_is_refused(stores: Stores) -> None:
+    with stores.office.begin() as connection:
         connection.execute(version_table("office").update().values(version_num="9999"))
     with pytest.raises(StoreError, match="newer than this software"):
-        prepare(both_stores)
+        prepare(stores)
 
 
 def test_a_database_of_somebody_else_is_refused(empty: Stores) -> None:

@@ -328,3 +328,23 @@ def test_a_number_that_is_given_twice_is_told_and_the_first_stands(stores: Store
     post(stores, rules)
     assert rows(stores, tables.closing, "number", "seq") == [(1, 2)]
     assert _codes(stores) == [("closing_twice", "K07", 1, 3)]
+
+
+def test_a_price_that_was_frozen_in_one_turn_is_known_when_it_is_settled_in_another(
+    stores: Stores, rules: Rules, machine: Make
+) -> None:
+    kiosk = machine("K07")
+    quote = kiosk.freeze("100000001", 5000, knew=1000)
+    kiosk.feed(2000)
+    store(stores, kiosk)
+    post(stores, rules)
+    assert [row[0] for row in rows(stores, tables.frozen, "kiosk")] == ["K07"]
+    kiosk.feed(2000)
+    kiosk.settle(quote, 4000)
+    store(stores, kiosk)
+    post(stores, rules)
+    assert rows(stores, tables.frozen) == []
+    assert rows(stores, tables.invoice_balance, "paid_minor", "owed_minor", "base_minor") == [(4000, 4000, 1000)]
+    running = books_of(stores)
+    post(stores, rules, "other rules")
+    assert books_of(stores) == running

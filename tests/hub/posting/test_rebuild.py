@@ -51,7 +51,7 @@ def _grow(stores: Stores, rules: Rules, city: City, seed: int, monkeypatch: pyte
     return street
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000))
 def test_a_rebuild_gives_the_same_books(
     stores: Stores, rules: Rules, city: City, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -119,7 +119,7 @@ def kiosks(whole: bool, config_file: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("kiosk", metavar="ID")
-@click.option("--realm", default="live", show_default=True, help="live, training or demo.")
+@click.option("--realm", default="", help="live, training or demo: that of the hub's books, as without this option.")
 @click.option("--name", default="", help="What people call it.")
 @click.option("--place", default="", help="Where it stands.")
 @hub_option
@@ -129,16 +129,22 @@ def enrol(kiosk: str, realm: str, name: str, place: str, config_file: Path, as_j
     from kiosk.hub.front.approval import CODE_NS, make_code
     from kiosk.hub.front.server_keys import announced_endpoint, enrol_endpoint, transport_keys
     from kiosk.hub.revisions import current
+    from kiosk.model.facts import REALMS
     from kiosk.sync.enrolment import write_code
     from kiosk.sync.keys import fingerprint
 
     now = time.time_ns()
     with _office(config_file) as (settings, stores):
+        ours_only = settings.hub.realm
+        if realm in REALMS and realm != ours_only:
+            raise HubError(
+                f"the books of this hub are of realm {ours_only}", hint=f"enrol {kiosk} at a hub of realm {realm}"
+            )
         with stores.office.begin() as connection:
             answering = transport_keys(connection)
             if not answering:
                 raise HubError("this hub has no keys", hint="kiosk hub init")
-            code = write_code(make_code(connection, kiosk, realm, name, place, _by(), now))
+            code = write_code(make_code(connection, kiosk, realm or ours_only, name, place, _by(), now))
             number = current(connection, "registry")
         seen = _seen(stores, number)
     ours = answering[0]

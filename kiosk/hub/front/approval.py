@@ -35,7 +35,7 @@ def make_code(
     """Make a one-time code for a kiosk, new or known; codes that it had are withdrawn.
 
     Raises:
-        HubError: the id or the realm cannot be one, or the kiosk is known in another realm.
+        HubError: the id or the realm cannot be one, or the kiosk sent keys in another realm.
     """
     if not is_kiosk_id(name):
         raise HubError(f"{name[:40]!r} cannot name a kiosk", hint="a capital letter, then 1 to 11 capitals or digits")
@@ -49,12 +49,15 @@ def make_code(
                 changed_by=by, worker=NO_WORKER,
             )
         )  # fmt: skip
-    elif known.realm != realm:
+    elif known.realm != realm and _has_asked(connection, name):
         raise HubError(
             f"{name} is known in realm {known.realm}", hint="a kiosk of another realm needs an id of its own"
         )
     else:
-        told = {"name": title or known.name, "place": place or known.place, "changed_ns": now_ns, "changed_by": by}
+        told = {
+            "realm": realm, "name": title or known.name, "place": place or known.place, "changed_ns": now_ns,
+            "changed_by": by,
+        }  # fmt: skip
         if known.state == "revoked":
             told["state"] = "pending"
         connection.execute(kiosk.update().where(kiosk.c.id == name).values(**told))
@@ -68,6 +71,11 @@ def make_code(
     )  # fmt: skip
     bump(connection, "registry")
     return fresh
+
+
+def _has_asked(connection: sa.Connection, name: str) -> bool:
+    asked = sa.select(kiosk_key.c.kiosk).where(kiosk_key.c.kiosk == name).limit(1)
+    return connection.execute(asked).first() is not None
 
 
 def pending_words(connection: sa.Connection, name: str) -> str:

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from kiosk.cli.hub import hub as hub_group
 from kiosk.cli.root import kiosk as kiosk_group
 from kiosk.cli.sync_enrolling import enrol as sync_enrol
+from kiosk.errors import HubError
+from kiosk.hub.front.approval import make_code
 from kiosk.hub.store import tables
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.store import Journal
@@ -181,9 +183,22 @@ def test_what_cannot_be_done_is_said_with_its_cause(desk: Desk, words: list[str]
     assert told in str(result.exception)
 
 
-def test_a_kiosk_has_one_realm_for_ever(desk: Desk) -> None:
+def test_a_hub_awaits_kiosks_of_its_own_realm_alone(desk: Desk) -> None:
+    refused = desk.at_hub("enrol", "K07", "--realm", "training").exception
+    assert "the books of this hub are of realm live" in str(refused)
+    assert desk.told("kiosks")["kiosks"] == []
     desk.told("enrol", "K07")
-    assert "known in realm live" in str(desk.at_hub("enrol", "K07", "--realm", "training").exception)
+    assert desk.told("kiosks")["kiosks"][0]["realm"] == "live"
+
+
+def test_a_kiosk_has_one_realm_for_ever_from_its_first_request_on(desk: Desk) -> None:
+    desk.hub.register("K01")
+    with desk.hub.stores.office.begin() as connection:
+        make_code(connection, "K07", "training", "", "", "test", 0)
+        make_code(connection, "K07", "live", "", "", "test", 0)
+        with pytest.raises(HubError, match="K01 is known in realm live"):
+            make_code(connection, "K01", "training", "", "", "test", 0)
+    assert desk.hub.row(tables.kiosk, id="K07").realm == "live"
 
 
 def test_commands_say_so_where_no_hub_was_founded(tmp_path: Path) -> None:

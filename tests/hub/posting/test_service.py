@@ -110,3 +110,28 @@ def test_the_rules_of_a_hub_are_its_packs(setup: HubSetup, city: City) -> None:
     rules = Rules.of(setup)
     assert (rules.pack, rules.realm) == (city.pack, "live")
     assert rules.chart == city.chart
+
+
+def test_half_a_rebuild_is_never_published(
+    opened: Stores, setup: HubSetup, city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kiosk = Machine("K07", city)
+    for number in range(1, 4):
+        kiosk.pay(f"10000000{number}", 2000, 2000)
+        store(opened, kiosk)
+    projector = service.open_projector(setup, opened)
+    while projector.turn():
+        pass
+    calls: list[int] = []
+
+    def told(books: sa.Connection, office: sa.Engine, now_ns: int) -> bool:
+        calls.append(projector.place)
+        return False
+
+    publisher = service._Publisher(projector, opened, told)
+    projector.empty()
+    monkeypatch.setattr("kiosk.hub.posting.projector.SEGMENTS_AT_ONCE", 1)
+    publisher.publish()
+    while projector.turn():
+        publisher.publish()
+    assert calls == [3]

@@ -37,6 +37,7 @@ POSTED = {
 #: What only `hub verify` finds; it also tells the codes of `kiosk journal verify` (kiosk/journal/findings.py).
 VERIFIED = {
     "segment_unlinked": "a segment does not go on from the hash of the one before",
+    "epoch_cuts_facts": "a new epoch begins before facts that are here: they happened and stay",
     "key_unregistered": "an epoch is signed with a key that was never registered for the kiosk",
     "mark_differs": "how far a journal is said to be here is not where its segments end",
     "merge_hole": "the stored order of the segments has a hole, or names one twice",
@@ -49,7 +50,7 @@ VERIFIED = {
 
 SEVERITIES = {
     "paid_twice": "note", "other_realm": "warning", "fact_too_new": "warning", "kind_unknown": "warning",
-    "facts_repeated": "warning", "books_uncompared": "note",
+    "facts_repeated": "warning", "epoch_cuts_facts": "warning", "books_uncompared": "note",
 }  # fmt: skip
 
 CODES = {**QUARANTINED, **POSTED, **VERIFIED}

@@ -2,11 +2,14 @@
 
 The journal's own walkers (`kiosk.journal.verify`) look at the facts as they do at the kiosk.  Where the bytes of a
 journal cannot be trusted any more they are not asked: what they would say of it follows from that.
+
+A kiosk that was restored from a backup begins an epoch at a fact with later ones behind it here.  Those happened and
+stay; the walkers go on as the kiosk's own did, from the fact that the new epoch follows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kiosk.errors import JournalError
 from kiosk.hub.findings import Finding
@@ -24,13 +27,21 @@ from kiosk.model.entry import Entry
 from kiosk.model.facts import EpochStarted, Fact, Genesis
 
 Report = Callable[[Finding], None]
+#: Yields the kiosk's segments once more, from the first.
+Again = Callable[[], Iterable[Evidence]]
 
 
 class JournalWalk:
     """Follows one kiosk's journal segment by segment; owns what it knows of it so far."""
 
-    def __init__(self, kiosk: str, keys: set[str], report: Report, limits: CountLimits | None = None) -> None:
+    def __init__(
+        self, kiosk: str, keys: set[str], report: Report, limits: CountLimits | None = None, again: Again = tuple
+    ) -> None:
         self.kiosk = kiosk
+        self._limits = limits
+        self._again = again
+        #: Hashes of all rows by epoch, 32 bytes each: a new epoch may follow any of them.
+        self._hashes: dict[int, bytearray] = {}
         #: Registered journal keys of this kiosk, hexadecimal.
         self._keys = keys
         self._report = report
@@ -44,8 +55,8 @@ class JournalWalk:
         self._open: tuple[Row, Fact | None] | None = None
         self.facts = 0
 
-    def step(self, each: Evidence) -> None:
-        """Take the next segment."""
+    def step(self, each: Evidence, through: int = 0) -> None:
+        """Take the next segment, or its rows up to one of them."""
         self._link(each)
         rows = true_rows(each)
         where = f"segment {each.number} of worker {each.worker}"
@@ -53,7 +64,9 @@ class JournalWalk:
             self._found("segment_altered", each, f"{where} ({each.first} to {each.last}) is not what was acknowledged")
             self._whole = False
         else:
+            rows = rows[: through - each.first + 1] if through else rows
             self.facts += len(rows)
+            self._hashes.setdefault(each.epoch, bytearray()).extend(b"".join(digest for _, digest in rows))
             listed = [self._row(each, index, row, digest) for index, (row, digest) in enumerate(rows)]
             if each.first == 1:
                 self._take_key(each, listed[0][1])
@@ -102,9 +115,37 @@ class JournalWalk:
             self._key = None
             self._found("facts_missing", each, f"epoch {each.epoch} begins at {each.first}")
         elif epoch and each.previous != digest:
-            # A backup was restored at the kiosk, and what was committed after it came here before.
+            self._branch(each, epoch, seq)
+
+    def _branch(self, each: Evidence, epoch: int, seq: int) -> None:
+        """Go on from the fact that a new epoch follows, where later ones are here."""
+        place = self._place_of(each.previous)
+        if place is None:
             self._whole = False
             self._found("segment_unlinked", each, f"epoch {each.epoch} does not begin where {epoch} ended, at {seq}")
+            return
+        told = f"epoch {each.epoch} follows {place[0]}/{place[1]}; {epoch}/{seq} was here already and stays"
+        self._found("epoch_cuts_facts", each, told)
+        if not self._whole:
+            return
+        walk = JournalWalk(self.kiosk, self._keys, _unheard, self._limits, self._again)
+        for one in self._again():
+            if (one.epoch, one.first) > place:
+                break
+            walk.step(one, place[1] if one.epoch == place[0] and one.last > place[1] else 0)
+        walk._show(last=True)
+        walk._report = self._report
+        self._chain, self._books, self._commits = walk._chain, walk._books, walk._commits
+        self._open = None
+
+    def _place_of(self, digest: bytes) -> tuple[int, int] | None:
+        """Return the newest place whose hash this is."""
+        for epoch in sorted(self._hashes, reverse=True):
+            told, at = self._hashes[epoch], -1
+            while (at := told.find(digest, at + 1)) >= 0:
+                if at % 32 == 0:
+                    return epoch, at // 32 + 1
+        return None
 
     def _take_key(self, each: Evidence, fact: Fact | None) -> None:
         body = fact.body if fact is not None else None
@@ -154,6 +195,10 @@ class JournalWalk:
         row, fact = self._open
         self._open = None
         self._commits.step(row._replace(signature=b"end" if last else None), fact)
+
+
+def _unheard(_: Finding) -> None:
+    """What a journal says once more was told the first time."""
 
 
 def _verifying(key: str) -> VerifyingKey | None:

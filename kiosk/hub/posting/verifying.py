@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -97,7 +98,8 @@ class Verification:
                 | set(connection.execute(sa.select(tables.segment.c.kiosk).distinct()).scalars())
             )
             for kiosk in known:
-                walk = JournalWalk(kiosk, registered.get(kiosk, set()), self._findings.append, self._limits)
+                again = partial(journal_of, connection, kiosk)
+                walk = JournalWalk(kiosk, registered.get(kiosk, set()), self._findings.append, self._limits, again)
                 ends: dict[int, tuple[int, bytes]] = {}
                 for each in journal_of(connection, kiosk):
                     walk.step(each)

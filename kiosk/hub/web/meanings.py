@@ -40,6 +40,7 @@ _ADVICE = {
     ("ingest", "epoch_ended"): _CLONE,
     ("ingest", "ahead_differs"): f"Both are kept. {_CLONE}",
     ("ingest", "epoch_cuts_facts"): "Hold the slips of the facts that were cut against the new epoch.",
+    ("posting", "epoch_cuts_facts"): "Hold the slips of the facts that were cut against the new epoch.",
     ("ingest", "kiosk_rolled_back"): _LOST,
     ("ingest", "history_missing"): _LOST,
     ("ingest", "hub_rolled_back"): "Expected after a restore: the kiosks send what is missing. Wait, then verify.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from kiosk.hub.store.stores import Stores, open_stores
 from kiosk.journal.encoding import ROOT_HASH, Row, chain, decode, head_message, kind_of
 from kiosk.journal.findings import CODES as JOURNAL_CODES
 from kiosk.model import facts
+from kiosk.model.entry import Entry, Posting
+from kiosk.model.ids import NoteId
+from kiosk.model.money import Money
 from tests.hub.posting.conftest import DIGEST, post, register, register_key, rows
 from tests.journal.story import KEY, rows_of, story
 
@@ -216,3 +220,43 @@ def _store(stores: Stores, told: list[Row]) -> None:
                 body=msgspec.msgpack.encode([row.row for row in part]),
             ))  # fmt: skip
             previous = part[-1].hash
+
+
+def test_a_kiosk_restored_from_an_older_backup_is_told_and_its_money_is_looked_at_from_there_on(
+    stores: Stores, rules: Rules, city: City
+) -> None:
+    """Facts behind the backup stay and are posted; the walkers go on as the kiosk's own do, from where it goes on."""
+    machine = Machine("K01", city)
+    register(stores, machine)
+    machine.commit(facts.Started(False), facts.Commissioned("admin:0", "example-city 2026.1", "B1"), actor="admin:0")
+    machine.pay("100000001", 5000, 5000)
+    backed_up = copy.copy(machine)  # within what becomes one segment
+    backed_up.waiting = []
+    machine.pay("100000002", 3000, 2000, 1000)
+    store(stores, machine)
+
+    def begin_epoch(number: int, seq: int) -> None:
+        backed_up._first, backed_up._previous = 1, backed_up.head
+        before, backed_up.epoch, backed_up.seq = backed_up.epoch, number, 0
+        backed_up.number = 0
+        backed_up.commit(facts.EpochStarted(before, seq, backed_up.head.hex(), machine.key.public_hex, "restored"),
+                         actor="admin:0")  # fmt: skip
+        backed_up.pay("100000003", 3000, 3000)
+        store(stores, backed_up)
+
+    end = backed_up.seq
+    begin_epoch(2, end)
+    backed_up.pay("100000004", 3000, 3000)
+    store(stores, backed_up)
+    post(stores, rules)
+    assert _verify(stores, rules) == [("epoch_cuts_facts", "K01", 2, 1)]
+    # What the kiosk's own walkers would find after the restore is still found.
+    value, note = Money(500, "USD"), NoteId("notes", 999)
+    wrong = Entry("USD", (Posting("A200", 700), Posting("A690", -700)), "note")
+    backed_up.commit(facts.StackIntended(note, value))
+    backed_up.commit(facts.NoteCredited(note, value, wrong))
+    store(stores, backed_up)
+    post(stores, rules)
+    codes = {code for code, *_ in _verify(stores, rules)}
+    assert "epoch_cuts_facts" in codes
+    assert codes & JOURNAL_CODES.keys(), codes

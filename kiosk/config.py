@@ -22,6 +22,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
+#: More parts of a dotted key than this are refused: the reader's memory grows with their square.
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}"""
+)  # fmt: skip
 #: Largest configuration file that is read, bytes.
 LARGEST = 1 << 20
 
@@ -32,9 +36,11 @@ def table(source: str, file: str, error: type[KioskError] = ConfigError) -> dict
     Raises:
         KioskError: of the class `error`, when the text is not TOML.
     """
+    if _LONG_KEY.search(source):
+        raise error(f"{file} holds a key of more than 16 parts", hint="no section lies so deep")
     try:
         return tomllib.loads(source)
-    except tomllib.TOMLDecodeError as fault:
+    except (ValueError, RecursionError) as fault:  # not TOML; a number too long to read; arrays within arrays
         raise error(f"{file} is not TOML: {fault}", hint="mend the line that it names") from None
 
 

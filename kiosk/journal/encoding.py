@@ -62,7 +62,7 @@ def decode(row: bytes) -> Fact:
     """
     try:
         fact = _decoder.decode(row)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last: arrays within arrays
         raise _unreadable(row, error) from error
     if fact.version not in (FACT_VERSION, FACT_VERSION - 1):
         raise _too_new(fact.version, fact.epoch, fact.seq)
@@ -85,7 +85,7 @@ def _unreadable(row: bytes, error: Exception) -> JournalError:
         version = rough["version"]
         if type(version) is int and version > FACT_VERSION:
             return _too_new(version, rough["epoch"], rough["seq"])
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         pass  # not even the envelope can be read: the general answer below stands
     return JournalDamaged(
         f"a row of the journal is not a fact: {str(error)[:200]}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import struct
 from pathlib import Path
@@ -30,6 +31,7 @@ CURRENT, NEXT, ENROLLING, KNOWN_HUBS = (
     "transport.key", "transport-next.key", "transport-enrolling.key", "known-hubs.json",
 )  # fmt: skip
 _LARGEST_FILE = 64 << 10
+_SIGNING_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class TransportKey:
@@ -177,7 +179,7 @@ def approved_hub(kiosk: str, pinned: str, server_key: str, answer: Enrolment) ->
         raise SyncError("the hub names another key than the one it answered with", hint="tell the hub's operator")
     if answer.next_key:
         raw_key(answer.next_key)
-    if len(answer.signing_key) != 64 or not answer.hub:
+    if not _SIGNING_KEY.fullmatch(answer.signing_key) or not answer.hub:
         raise SyncError("the hub's answer names no hub or no signing key", hint="tell the hub's operator")
     return KnownHub(
         hub=answer.hub, fingerprint=pinned, kiosk=kiosk, server_key=server_key, next_key=answer.next_key,

@@ -106,6 +106,7 @@ class Logbook:
         except OSError as error:
             self.note("disk", str(error), wall_ns)
 
-    def deadline(self) -> int:
-        """Return when to look again, monotonic nanoseconds."""
-        return min(self._asked_ns + ASK_NS, self._sent_ns + self._status_ns)
+    def deadline(self, *, connected: bool) -> int:
+        """Return when to look again, monotonic nanoseconds; without a connection no STATUS is ever due."""
+        asks = self._asked_ns + ASK_NS
+        return min(asks, self._sent_ns + self._status_ns) if connected else asks

@@ -94,10 +94,17 @@ class Marks:
         self._store.close()
 
     def acked(self, hub: str) -> Mark:
-        """Return how far a hub has the journal, as far as is known here."""
+        """Return how far a hub has the journal, as far as is known here.
+
+        Raises:
+            SyncError: the file cannot be read.
+        """
         if hub in self._waiting:
             return self._waiting[hub][0]
-        found = self._store.execute("SELECT epoch, seq, hash FROM hub_marks WHERE hub = ?", (hub,)).fetchone()
+        try:
+            found = self._store.execute("SELECT epoch, seq, hash FROM hub_marks WHERE hub = ?", (hub,)).fetchone()
+        except sqlite3.Error as error:
+            raise _unreadable(self.path, error) from error
         return Mark(*found) if found else Mark()
 
     def incarnation(self, hub: str) -> str:
@@ -144,12 +151,23 @@ class Marks:
         return [HubReceipt(hub, Mark(*row[:3]), row[3], row[4]) for row in rows]
 
     def began(self, hub: str, now_ns: int) -> int:
-        """Write down that a connection stands; return its number."""
-        cursor = self._store.execute(
-            "INSERT INTO hub_sessions (hub, began_ns, ended_ns, code, detail) VALUES (?, ?, 0, '', '')", (hub, now_ns)
-        )
-        self._write("DELETE FROM hub_sessions WHERE number <= ?", [((cursor.lastrowid or 0) - KEPT_SESSIONS,)])
-        return cursor.lastrowid or 0
+        """Write down that a connection stands; return its number.
+
+        Raises:
+            SyncError: the file takes nothing, or cannot be read.
+        """
+        number = self._newest() + 1
+        row = (number, hub, now_ns)
+        self._write("INSERT INTO hub_sessions VALUES (?, ?, ?, 0, '', '')", [row])
+        self._write("DELETE FROM hub_sessions WHERE number <= ?", [(number - KEPT_SESSIONS,)])
+        return number
+
+    def _newest(self) -> int:
+        try:
+            found = self._store.execute("SELECT max(number) FROM hub_sessions").fetchone()
+        except sqlite3.Error as error:
+            raise _unreadable(self.path, error) from error
+        return int(found[0] or 0)
 
     def ended(self, number: int, now_ns: int, code: str, detail: str) -> None:
         """Write down how a connection ended."""
@@ -178,6 +196,12 @@ class Marks:
                 hint="make room on the disk; nothing is lost, the hub's marks are the truth",
                 transient=True,
             ) from error
+
+
+def _unreadable(path: Path | None, error: sqlite3.Error) -> SyncError:
+    return SyncError(
+        f"{path} cannot be read: {error}", hint="remove it; the hub sends its data again, and no money is in it"
+    )
 
 
 def _columns(mark: Mark) -> tuple[int, int, bytes]:

@@ -1,17 +1,19 @@
 """What kiosk and hub tell each other, field by field.  Structs only: no behaviour, no input or output.
 
-Every message is an array on the wire; a field added later comes last and has a default.  Times are wall-clock
+Every message is an array on the wire; a field added later comes last and has a default.  Every length has a limit, so
+that a small message, compressed or not, never becomes a large one in memory.  Times are wall-clock
 nanoseconds since 1970 UTC unless they say otherwise; hashes are 32 bytes, signatures 64 or none.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(max_length=64)]
-Words = Annotated[str, msgspec.Meta(max_length=400)]
+# No NUL in any text: a PostgreSQL hub could not store it, and one such message would hold up what is written with it.
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[^\x00]*\Z")]
+Words = Annotated[str, msgspec.Meta(max_length=400, pattern=r"\A[^\x00]*\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Place = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 Hash = Annotated[bytes, msgspec.Meta(max_length=32)]
@@ -25,6 +27,15 @@ NACK_CODES = (
     "gap", "fork", "fenced", "busy", "version", "revoked", "wrong_chain", "bad_signature", "unknown_key",
     "malformed", "too_large", "wrong_realm", "unknown_epoch", "unknown_data",
 )  # fmt: skip
+
+
+T = TypeVar("T")
+#: A few, as of devices, alarms or data sets; …
+Few = Annotated[tuple[T, ...], msgspec.Meta(max_length=1024)]
+#: … and what one message may carry of rows or keys, whoever sends it.
+Many = Annotated[tuple[T, ...], msgspec.Meta(max_length=65_536)]
+#: More rows than any batch of a journal has (`wire.MOST_ROWS`), so that a hub can say by how much it is too large.
+Rows = Annotated[tuple[bytes, ...], msgspec.Meta(max_length=4096)]
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
@@ -76,7 +87,7 @@ class Hello(Message, frozen=True):
     #: Oldest fact that the kiosk still holds.
     oldest_kept: Mark
     clock: Clock
-    data: tuple[DataCursor, ...]
+    data: Few[DataCursor]
     #: Newest version of the facts' envelope that this kiosk writes.
     fact_version: Count
     software: Name
@@ -101,7 +112,7 @@ class Welcome(Message, frozen=True):
     most_bytes: Count
     wall_ns: int
     #: Versions of facts that the hub understands.
-    fact_versions: tuple[Count, ...]
+    fact_versions: Few[Count]
     #: Hub's Ed25519 key, hexadecimal, which signs receipts and manifests.
     signing_key: Name
     #: The CURVE key that will come into force, its endpoint, and the hub's signature over both; "" for none.
@@ -117,7 +128,7 @@ class Journal(Message, frozen=True):
     first: Place
     #: Hash of the row before the first one.
     previous: Hash
-    rows: tuple[bytes, ...]
+    rows: Rows
     #: The kernel's signature over the last row (`journal.encoding.head_message`).
     signature: Signature
 
@@ -128,7 +139,7 @@ class Ahead(Message, frozen=True):
     epoch: Place
     first: Place
     previous: Hash
-    rows: tuple[bytes, ...]
+    rows: Rows
     signature: Signature
 
 
@@ -179,8 +190,8 @@ class Status(Message, frozen=True):
     at_ns: int
     #: ``open``, ``closed``, ``down`` (the core does not answer).
     state: Name
-    reasons: tuple[Name, ...]
-    devices: tuple[DeviceState, ...]
+    reasons: Few[Name]
+    devices: Few[DeviceState]
     #: ``plenty``, ``low``, ``out``, ``unknown``.
     paper: Name
     #: Thousandths of the stacker's room in use; None where nobody knows.
@@ -190,7 +201,7 @@ class Status(Message, frozen=True):
     oldest_unsynced_ns: int
     clock: Clock
     software: Name
-    alarms: tuple[Name, ...] = ()
+    alarms: Few[Name] = ()
 
 
 class Ping(Message, frozen=True):
@@ -229,7 +240,7 @@ class Snap(Message, frozen=True):
     #: From 0; the set is complete when `End` says so.
     chunk: Count
     #: MessagePack arrays, one a row (`sync.feed`).
-    rows: tuple[bytes, ...]
+    rows: Many[bytes]
     #: Everything up to this cursor has come with this chunk.
     through: Count = 0
     #: Rows that the set has in all, to see whether there is room.
@@ -243,9 +254,9 @@ class Delta(Message, frozen=True):
     since: DataCursor
     #: … and where they lead.
     data: DataCursor
-    rows: tuple[bytes, ...]
+    rows: Many[bytes]
     #: Keys of rows that are gone.
-    gone: tuple[Name, ...]
+    gone: Many[Name]
 
 
 class End(Message, frozen=True):
@@ -265,7 +276,7 @@ class End(Message, frozen=True):
 class Nudge(Message, frozen=True):
     """There is something new; the kiosk pulls when it suits."""
 
-    data: tuple[DataCursor, ...]
+    data: Few[DataCursor]
 
 
 class Command(Message, frozen=True):
@@ -324,5 +335,5 @@ class Enrolment(Message, frozen=True):
     next_key: Name = ""
     signing_key: Name = ""
     #: Where the journal goes, e.g. ``tcp://hub.example:7700``.
-    endpoints: tuple[Words, ...] = ()
+    endpoints: Few[Words] = ()
     detail: Words = ""

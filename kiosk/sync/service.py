@@ -158,9 +158,17 @@ class SyncService:
             return
         hub = target.known.hub
         if hub not in self._sessions:
-            self._sessions[hub] = Session(hub, self._habits, self._marks.acked(hub), self._draw)
+            self._sessions[hub] = Session(hub, self._habits, self._acked_by(hub), self._draw)
         self._session, self._target = self._sessions[hub], target
         self._session.head, self._session.away = self._stream.head, bool(self._stream.away)
+
+    def _acked_by(self, hub: str) -> Mark:
+        """Return how far a hub is, or nothing where that cannot be read: its WELCOME tells it in any case."""
+        try:
+            return self._marks.acked(hub)
+        except SyncError as error:
+            self._note("replica", error.message)
+            return Mark()
 
     def _reconnect(self, now: int, code: str) -> None:
         if self._session is not None and self._session.state is not State.CLOSED:
@@ -370,7 +378,8 @@ class SyncService:
         for handle in (self._asking.fileno(), self._stream.doorbell.fileno()):
             if handle >= 0:
                 poller.register(handle, zmq.POLLIN)
-        times = [now + longest_ns, self._stream.doorbell.deadline(), self._logbook.deadline()]
+        connected = session is not None and session.connected
+        times = [now + longest_ns, self._stream.doorbell.deadline(), self._logbook.deadline(connected=connected)]
         if line is not None:
             blocked = self._connection.is_blocked or stopped_at == "socket"
             poller.register(line.socket, zmq.POLLIN | (zmq.POLLOUT if blocked else 0))

@@ -275,7 +275,8 @@ class Session:
         if self.away:
             return self._halt(now, "journal_away", "")
         # Without the row, but with a later epoch: a journal that was restored, whose new epoch names where it parted.
-        known = not durable.seq or held == durable.hash or (held is None and self.head.epoch > durable.epoch)
+        restored = held is None and durable.seq > 0 and self.head.epoch > durable.epoch
+        known = order(durable) == (0, 0) or held == durable.hash or restored
         if not known:
             self._probe = True
             return self._halt(now, "parted", f"the hub has another fact {durable.epoch}/{durable.seq}")
@@ -291,7 +292,7 @@ class Session:
         durable = message.durable
         if order(durable) < order(self.acked) or self.away:
             return []  # overtaken by a later one
-        if held != durable.hash and order(durable) != order(self.acked):
+        if durable.hash != (self.acked.hash if order(durable) == order(self.acked) else held):
             return self._halt(now, "parted", f"the hub acknowledged another fact {durable.epoch}/{durable.seq}")
         self._window.credit = (message.batches, message.bytes)
         for taken_ns in self._window.acknowledged(durable, now):

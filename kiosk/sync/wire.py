@@ -105,7 +105,7 @@ def read_head(frames: list[bytes], way: str) -> Head:
         raise WireError(f"a message of {len(frames[0]) + len(frames[1])} bytes", code="too_large")
     try:
         head = _head_decoder.decode(frames[0])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"the head cannot be read: {str(error)[:120]}", code="malformed") from error
     if not OLDEST <= head.version <= NEWEST:
         raise WireError(f"version {head.version} of the protocol, not {OLDEST} to {NEWEST}", code="version")
@@ -126,7 +126,7 @@ def read_payload(head: Head, payload: bytes) -> Message:
     try:
         message: Message = _DECODERS[head.type].decode(payload)
         return message
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last: arrays within arrays
         name = TYPES[head.type][0].__name__
         raise WireError(f"{name} cannot be read: {str(error)[:160]}", code="malformed") from error
 

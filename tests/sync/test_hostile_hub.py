@@ -1,0 +1,156 @@
+"""A hub that is broken or malicious stops nothing here, fills nothing, and is believed nothing that it may not say."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kiosk.errors import JournalDamaged, SyncError, WireError
+from kiosk.journal.encoding import decode
+from kiosk.sync import wire
+from kiosk.sync.keys import approved_hub
+from kiosk.sync.messages import Ack, DataCursor, Enrolment, Hello, Mark, Message, Nudge, Status, Welcome
+from kiosk.sync.session import Session
+from kiosk.sync.traffic import Acked, Habits, State
+from kiosk.sync.wire import Head
+from tests.sync.fake_hub import hub
+from tests.sync.test_service import MS, Kiosk
+
+HEAD = Mark(2, 10, b"h" * 32)
+
+
+@pytest.fixture
+def kiosk(tmp_path: Path) -> Iterator[Kiosk]:
+    made = Kiosk(tmp_path)
+    yield made
+    made.stop()
+    made.journal.close()
+
+
+@pytest.mark.parametrize("number", wire.TYPES)
+def test_arrays_within_arrays_are_a_malformed_message_of_every_type(number: int) -> None:
+    kind, way = wire.TYPES[number]
+    fields = len(msgspec.structs.fields(kind))
+    deep = b"\x91" * 3000 + b"\x00"
+    frames = wire.encode(_least(kind), session=0, number=1)
+    assert frames[1][0] == 0x90 | fields or frames[1][0] == 0xDC  # an array; fields of a later version follow
+    body = frames[1][1:] if frames[1][0] != 0xDC else frames[1][3:]
+    with pytest.raises(WireError) as refused:
+        wire.decode([frames[0], b"\xdc" + (fields + 1).to_bytes(2, "big") + body + deep], way)
+    assert refused.value.code == "malformed"
+
+
+def _least(kind: type[Message]) -> Message:
+    """A message of a kind with the least in it."""
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(kind):
+        for value in (0, "", b"", (), True, Mark(), DataCursor(""), None, "a" * 40, [0, 0, "", False]):
+            try:
+                values[field.name] = msgspec.convert(msgspec.to_builtins(value, builtin_types=(bytes,)), field.type)
+                break
+            except msgspec.ValidationError:
+                continue
+    return kind(**values)
+
+
+def test_a_row_of_arrays_within_arrays_is_no_fact() -> None:
+    with pytest.raises(JournalDamaged):
+        decode(b'{"later":' + b"[" * 5000 + b"]" * 5000 + b"}")
+
+
+def test_a_message_of_a_few_bytes_does_not_become_a_large_one() -> None:
+    frames = wire.encode(Nudge(tuple(DataCursor("a") for _ in range(1025))), session=0, number=1, pack=True)
+    with pytest.raises(WireError, match="length <= 1024"):
+        wire.decode(frames, wire.DOWN)
+
+
+def test_no_text_holds_what_a_database_cannot() -> None:
+    with pytest.raises(WireError, match="matching regex"):
+        wire.decode(wire.encode(Nudge((DataCursor("a\0"),)), session=0, number=1), wire.DOWN)
+
+
+def _session() -> Session:
+    session = Session("city", Habits(), Mark(2, 5, b"5" * 32), lambda count: 0)
+    session.head = HEAD
+    session.opened(0, Hello(1, 1, "K07", "live", 1, HEAD, Mark(), Mark(), _clock(), (), 1, "", 0))
+    return session
+
+
+def _clock() -> object:
+    return msgspec.convert([0, 0, "", True], next(f.type for f in msgspec.structs.fields(Hello) if f.name == "clock"))
+
+
+def _welcome(durable: Mark) -> Welcome:
+    return Welcome(1, 7, "city", "i", durable, Mark(), 4, 1 << 20, 1000, 1 << 19, 0, (1,), "")
+
+
+def test_a_place_without_a_fact_acknowledges_nothing() -> None:
+    """A mark of an epoch alone would say that all earlier epochs are there, without one hash to show for it."""
+    session = _session()
+    told = session.received(Head(1, 2, 7, 1), _welcome(Mark(2**32 - 1, 0)), 0, 0, None)
+    assert session.acked == Mark(2, 5, b"5" * 32)
+    assert session.state is State.HALTED
+    assert not [each for each in told if isinstance(each, Acked)]
+
+
+def test_an_acknowledgement_of_another_fact_at_the_same_place_is_not_taken() -> None:
+    session = _session()
+    session.received(Head(1, 2, 7, 1), _welcome(Mark(2, 5, b"5" * 32)), 0, 0, b"5" * 32)
+    told = session.received(Head(1, 4, 7, 2), Ack(Mark(2, 5, b"x" * 32), Mark(), 4, 1, b"r" * 64), 1, 0, b"5" * 32)
+    assert session.trouble == "parted"
+    assert not [each for each in told if isinstance(each, Acked)]
+
+
+def test_a_signing_key_that_is_none_is_not_kept() -> None:
+    answer = Enrolment("approved", "w", hub="city", server_key="k", signing_key="z" * 64)
+    with pytest.raises(SyncError, match="no signing key"):
+        approved_hub("K07", "f", "k", answer)
+
+
+class _FullDisk:
+    """A database whose disk takes nothing."""
+
+    in_transaction = False
+
+    def __init__(self, real: sqlite3.Connection, words: str) -> None:
+        self._real, self._words = real, words
+
+    def execute(self, statement: str, *values: object) -> object:
+        if statement.startswith(self._words):
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._real.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("words", [("BEGIN", "INSERT"), "SELECT"])
+def test_a_disk_that_takes_or_gives_nothing_keeps_no_fact_from_going_up(
+    kiosk: Kiosk, words: str | tuple[str, ...]
+) -> None:
+    with hub() as city:
+        kiosk.knows(city)
+        service = kiosk.start()
+        service._marks._store = _FullDisk(service._marks._store, words)  # type: ignore[assignment, arg-type]
+        kiosk.until(lambda: len(city.model.rows) == len(list(kiosk.journal.rows())))
+
+
+def test_an_outage_does_not_keep_the_processor_busy(kiosk: Kiosk) -> None:
+    with hub() as city:
+        kiosk.knows(city)
+        service = kiosk.start()
+        kiosk.until(lambda: city.of(Status))
+    kiosk.until(lambda: kiosk.trouble() != "")
+    service._draw = lambda count: count - 1
+    service._caller.again(time.monotonic_ns() + 60_000 * MS)
+    service._logbook._sent_ns = time.monotonic_ns() - 10_000 * MS  # nothing was told for long
+    started, turns = time.monotonic(), 0
+    while time.monotonic() - started < 0.3:
+        service.turn(100 * MS)
+        turns += 1
+    assert turns < 30

@@ -32,6 +32,8 @@ from bench.hub_at_hand import HubAtHand
 KIOSKS = ("K01", "K02", "K03")
 #: Seconds after which a world that has not come to rest is a difference.
 REST_S = 90.0
+#: Seconds that a copied card lives longer: it has to come up first.
+CLONE_S = 5.0
 #: Account of the notes in the boxes in the chart that ships with the software.
 CASH_IN_BOX = "A200"
 
@@ -84,7 +86,7 @@ class World:
         begun = time.monotonic()
         due: list[tuple[float, Any]] = []
         events = list(self.plan.events)
-        while events or due or time.monotonic() < begun + ACTION_S:
+        while events or due or time.monotonic() < begun + ACTION_S + (CLONE_S if self.clones else 0):
             now = time.monotonic() - begun
             for when, what in [each for each in due if each[0] <= now]:
                 due.remove((when, what))

@@ -85,7 +85,7 @@ class Counter:
         """Take one payment; yield the seq after each commit."""
         number = f"26{self._chance.randrange(POOL):06d}"
         session = f"s{self.journal.epoch}-{self.journal.seq}"
-        serial = self.journal.seq + 1
+        serial = self.journal.epoch * 1_000_000 + self.journal.seq + 1  # never given twice, restored or not
         value = Money(2000 if self._chance.randrange(100) >= EXCESS else 5000, CURRENCY)
         note = NoteId("notes", serial)
         if self._chance.randrange(100) < OUTSIDE:

@@ -99,7 +99,7 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.webhook and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", self.webhook):
             raise ConfigError(
-                "alerts.webhook is not an address that is posted to", hint="https://HOST/PATH, without a user or password"
+                "alerts.webhook is not an address to post to", hint="https://HOST/PATH, without a user or password"
             )
         if self.smtp and not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", self.smtp):
             raise ConfigError(f"alerts.smtp {self.smtp[:60]!r} is not a server", hint="HOST:PORT, e.g. localhost:25")
@@ -109,7 +109,7 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if address and not re.fullmatch(r"[^\s@<>,]+@[^\s@<>,]+", address):
                 raise ConfigError(f"alerts: {address[:60]!r} is not a mail address", hint="e.g. kiosks@city.example")
         if not 5 <= self.silence_s <= 86_400 or not 1 <= self.backlog_minutes <= 10_080:
-            raise ConfigError("alerts: a limit is out of range", hint="silence_s 5 to 86400, backlog_minutes 1 to 10080")
+            raise ConfigError("alerts: a limit is out of range", hint="silence_s 5 to 86400, backlog_minutes to 10080")
 
 
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

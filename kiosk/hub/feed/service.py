@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
-import zmq
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kiosk.errors import KioskError, WireError
 from kiosk.hub import bus
 from kiosk.hub.feed.answers import Librarian
 from kiosk.hub.front.server_keys import load_signing_key
+from kiosk.hub.meeting import Meeting
 from kiosk.hub.setup import HubSetup
 from kiosk.hub.store.tables import kiosk_data
 from kiosk.sync import wire
@@ -37,23 +37,16 @@ def run(setup: HubSetup, stop: Callable[[], bool]) -> None:
     stores, desk = setup.stores(readonly=("segments", "office", "books")), setup.stores(readonly=("books",))
     notes = Notes(desk.office)
     librarian = Librarian(stores, setup.config.hub.id, signing)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.PAIR)
-    socket.linger = 0
-    socket.rcvhwm, socket.sndhwm = bus.DEPTH, _QUEUE
+    meeting = Meeting(bus.librarian_address(setup.config.runtime), answers=_QUEUE)
     try:
-        socket.connect(bus.librarian_address(setup.config.runtime))
         while not stop():
-            if socket.poll(POLL_MS):
-                for answer in answered(librarian, notes, socket.recv_multipart()):
-                    try:
-                        socket.send_multipart(answer, zmq.NOBLOCK)
-                    except zmq.Again:
+            if meeting.wait(POLL_MS) and (frames := meeting.take()) is not None:
+                for answer in answered(librarian, notes, frames):
+                    if not meeting.give(answer):
                         break  # the front is gone: its kiosks will ask again
             notes.write()
     finally:
-        socket.close()
-        context.term()
+        meeting.close()
         stores.close()
         desk.close()
 

@@ -35,8 +35,11 @@ def envelope(fact: Fact, row: bytes, kiosk: str, epoch: int, seq: int, realm: st
         return "value_out_of_range", "its time or its box session"
     if len(stamp.session) > LONGEST_KEY:
         return "value_out_of_range", "its session's name is too long"
-    if _NUL in row and _has_nul(msgspec.json.decode(row)):
-        return "value_out_of_range", "a text holds a NUL"
+    try:
+        if _NUL in row and _has_nul(msgspec.json.decode(row)):
+            return "value_out_of_range", "a text holds a NUL"
+    except RecursionError:
+        return "value_out_of_range", "a value lies too deep within others"
     return None
 
 

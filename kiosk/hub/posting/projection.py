@@ -164,7 +164,7 @@ def _unread(row: bytes, error: JournalError) -> tuple[str, str]:
         return "fact_too_new", error.message
     try:
         kind = msgspec.json.decode(row)["body"]["kind"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return "row_unreadable", error.message
     if isinstance(kind, str) and kind not in _KINDS:
         return "kind_unknown", f"kind {kind[:40]!r}"

@@ -75,7 +75,7 @@ def files_of(body: bytes) -> dict[str, str]:
         raise ConfigError(f"the hub's pack has {len(body)} bytes", hint=f"at most {LARGEST_PACK}")
     try:
         files = msgspec.msgpack.decode(body, type=dict[str, str])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the hub's pack cannot be read: {error}"[:200]) from error
     if len(files) > MOST_FILES:
         raise ConfigError(f"the hub's pack has {len(files)} files", hint=f"at most {MOST_FILES}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from kiosk.model import facts
 if TYPE_CHECKING:
     from kiosk.core.kernel import Kernel
 
+T = TypeVar("T")
 #: Largest list of people, bytes.
 LARGEST_LIST = 256 * 1024
 #: People of one list.
@@ -129,7 +130,7 @@ class HubData:
 
     def _pack(self, kernel: Kernel, version: int, body: bytes) -> None:
         try:
-            name, digest = self._documents.lay_pack(version, body)
+            name, digest = _read(lambda: self._documents.lay_pack(version, body))
         except KioskError as error:
             kernel.commit((facts.PackAdopted(version, "", "", str(error)[:300]),), "kiosk")
             return
@@ -148,10 +149,24 @@ def people_of(body: bytes) -> tuple[Person, ...]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError("the hub's list of people is not text", hint="publish the sections [[people]]") from None
-    persons = check_people(config.decode(text, "the hub's people", PeopleList).people)
+    persons = _read(lambda: check_people(config.decode(text, "the hub's people", PeopleList).people))
     if not 0 < len(persons) <= MOST_PEOPLE:
         raise ConfigError(f"the hub's list names {len(persons)} people", hint=f"1 to {MOST_PEOPLE}")
     return persons
+
+
+def _read(read: Callable[[], T]) -> T:
+    """Read what a hub sent; whatever its bytes lead to is a refusal, and never the end of the counter.
+
+    Raises:
+        KioskError: it cannot be read.
+    """
+    try:
+        return read()
+    except KioskError:
+        raise
+    except Exception as error:  # told as the reason of the refusal, which is a fact
+        raise ConfigError(f"this cannot be read: {type(error).__name__}: {error}"[:300]) from error
 
 
 def conflicts(local: tuple[Person, ...], hub: tuple[Person, ...]) -> tuple[str, ...]:

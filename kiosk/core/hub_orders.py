@@ -71,12 +71,14 @@ class Counter(Protocol):
 
 
 class HubOrders:
-    """Owns no state: what was commanded stands in the books."""
+    """What was commanded stands in the books; owns what of it is older than they remember."""
 
     def __init__(self, counter: Counter, books: Books, journal: Journal) -> None:
         self._counter = counter
         self._books = books
         self._journal = journal
+        #: Every command of the journal; None before one was asked for that the books do not know.
+        self._ever: dict[str, CommandPage] | None = None
         self._act: Mapping[str, Callable[[HubCommand], tuple[str, str]]] = {
             "resend": self._resend, "rotate": self._rotate, "close": self._close, "shutter": self._shutter,
         }  # fmt: skip
@@ -117,20 +119,26 @@ class HubOrders:
         """Commit what became of a command, unless that is done."""
         if asked.id not in self._books.hub_commands:
             self._counter.commit((_fact(asked, outcome, detail),), f"hub:{asked.hub}")
+        if self._ever is not None:
+            self._ever.update(self._books.hub_commands)  # before the books forget one of them
         return self._books.hub_commands[asked.id]
 
     def _known(self, name: str) -> CommandPage | None:
-        """Return how a command stands that came before; one that the books have forgotten is in the journal."""
+        """Return how a command stands that came before; one that the books have forgotten is in the journal.
+
+        The journal is looked through once a start at the most: it may be long, and a citizen may be paying.
+        """
         known = self._books.hub_commands
         if name in known or len(known) < COMMANDS_KEPT:
             return known.get(name)
-        found = None
-        for row in self._journal.rows():
-            if row.kind == "hub_commanded":
-                body = msgspec.json.decode(row.row, type=facts.Fact).body
-                if isinstance(body, facts.HubCommanded) and body.id == name:
-                    found = CommandPage(body.outcome, body.detail)
-        return found
+        if self._ever is None:
+            self._ever = {}
+            for row in self._journal.rows():
+                if row.kind == "hub_commanded":
+                    body = msgspec.json.decode(row.row, type=facts.Fact).body
+                    if isinstance(body, facts.HubCommanded):
+                        self._ever[body.id] = CommandPage(body.outcome, body.detail)
+        return self._ever.get(name)
 
     # --- the four ------------------------------------------------------------------------------------------
 

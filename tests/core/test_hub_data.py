@@ -45,6 +45,8 @@ class Hub:
         self.kept = (version, body)
 
     def _lay(self, version: int, body: bytes) -> tuple[str, str]:
+        if body == b"deep":
+            raise RecursionError("within each other")
         if body == b"broken":
             raise ConfigError("the hub's pack cannot be read")
         self.laid.append(version)
@@ -110,7 +112,17 @@ def test_somebody_the_hub_dropped_stays_out_though_the_reference_data_are_gone(r
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff", b"[[people]]\nid = 'p01'\n", b"people = []\n", b"[kiosk]\nid = 'K07'\n"]
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[[people]]\nid = 'p01'\n",
+        b"people = []\n",
+        b"[kiosk]\nid = 'K07'\n",
+        b"x = " + b"[" * 9000,
+        b"x = " + b"1" * 5000,
+        b"x" + b".x" * 50_000 + b" = 1",
+    ],
 )
 def test_a_list_that_cannot_be_read_is_told_once_and_changes_nothing(rig: Rig, hub: Hub, body: bytes) -> None:
     publish(rig, hub, 7, section("p20", "8520"))
@@ -178,6 +190,15 @@ def test_a_pack_that_does_not_load_is_refused_with_the_reason(rig: Rig, hub: Hub
     rig.kernel.parts.hub_data.adopt(rig.kernel, "pack")
     (told,) = rig.bodies(facts.PackAdopted)
     assert (told.pack, told.refused) == ("", "the hub's pack cannot be read")
+
+
+def test_a_pack_that_cannot_even_be_read_stops_no_counter_at_any_start(rig: Rig, hub: Hub) -> None:
+    hub.sent["pack"] = (3, b"deep")
+    for _ in range(2):
+        begin(rig, hub)
+    (told,) = rig.bodies(facts.PackAdopted)
+    assert told.refused == "this cannot be read: RecursionError: within each other"
+    assert rig.kernel.last_fault == ""
 
 
 def test_nothing_else_can_be_adopted(rig: Rig) -> None:

@@ -124,6 +124,21 @@ def test_a_command_that_the_books_forgot_is_found_in_the_journal(rig: Rig, monke
     assert rig.state == "idle"
 
 
+def test_the_journal_is_looked_through_once_for_all_commands(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bookkeeping, "COMMANDS_KEPT", 2)
+    monkeypatch.setattr("kiosk.core.hub_orders.COMMANDS_KEPT", 2)
+    rows, looks = rig.kernel.parts.journal.rows, []
+    monkeypatch.setattr(rig.kernel.parts.journal, "rows", lambda *place: looks.append(1) or rows(*place))
+    for number in range(9):
+        assert close(rig, f"c{number}") == "done"
+        command(rig, f"o{number}", "shutter", "open")
+    for number in range(9):
+        assert close(rig, f"c{number}") == "done"  # answered, not carried out again
+    assert rig.state == "idle"
+    assert len(looks) == 1
+    assert len(rig.bodies(facts.HubCommanded)) == 18
+
+
 def test_a_second_order_overtakes_the_one_that_waits(rig: Rig) -> None:
     rig.pay()
     rig.feed(2000)

@@ -231,6 +231,7 @@ def _strangers(kiosk: Machine) -> dict[str, bytes]:
     return {
         "row_unreadable": b'{"version":1}',
         "row_unreadable 2": b"\xff\x00no json",
+        "row_unreadable 3": b'{"later":' + b"[" * 5000 + b"]" * 5000 + b"}",
         "fact_too_new": good.replace(b'{"version":1', b'{"version":7'),
         "kind_unknown": good.replace(b'"kind":"started"', b'"kind":"teleported"'),
         "foreign_kiosk": _altered(kiosk, lambda fact: replace(fact, kiosk="K99")),
@@ -242,6 +243,7 @@ def _strangers(kiosk: Machine) -> dict[str, bytes]:
         "value_out_of_range": body(facts.NoteSuspended("notes", None, Money(10**30, "USD"), "x", None)),
         "value_out_of_range 2": body(facts.ReceiptIssued(10**30, "receipt", 1, "en", (), (), "USD", 1)),
         "value_out_of_range 3": body(facts.ReceiptIssued(1, "a\0b", 1, "en", (), (), "USD", 1)),
+        "value_out_of_range 6": good[:-1] + b',"later":["\\u0000",' + b"[" * 900 + b"]" * 900 + b"]}",
         "value_out_of_range 4": _altered(
             kiosk, lambda fact: replace(fact, stamp=replace(fact.stamp, session="s" * 5000))
         ),
@@ -251,7 +253,7 @@ def _strangers(kiosk: Machine) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", list(range(15)))
+@pytest.mark.parametrize("name", list(range(17)))
 def test_what_cannot_be_posted_is_set_apart_and_all_else_goes_on(
     stores: Stores, rules: Rules, machine: Make, name: int
 ) -> None:

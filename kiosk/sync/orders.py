@@ -8,6 +8,8 @@ ends before.  `shutter` and `close` are the core's to do; `resend` and `rotate` 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +17,7 @@ import msgspec
 
 from kiosk.errors import KioskError
 from kiosk.journal.keys import verify
+from kiosk.sync.allowance import Allowance
 from kiosk.sync.keys import CURRENT, NEXT, KnownHub, TransportKey, take_into_use
 from kiosk.sync.messages import Command, Done, Mark
 from kiosk.sync.receipts import command_message, kiosk_key_message
@@ -23,6 +26,8 @@ from kiosk.sync.receipts import command_message, kiosk_key_message
 COMMANDS = ("resend", "rotate", "close", "shutter")
 #: Commands that wait for the core, and outcomes that are remembered.
 MOST_WAITING, MOST_TOLD = 32, 256
+#: New commands at once, and one more in each while: each is a fact in the journal for ever.
+MOST_NEW, NEW_EVERY_NS = 64, 10_000_000_000
 _PLACE = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 
 
@@ -96,13 +101,18 @@ class Ordered(msgspec.Struct, frozen=True):
     done: Done | None = None
     resend: Mark | None = None
     rotated: bool = False
+    #: The id of a command that must come again: there were too many.
+    put_off: str = ""
 
 
 class Orders:
     """Takes commands; owns those that wait for the core, and what was answered."""
 
-    def __init__(self, kiosk: str, core: CoreDoor, keyring: Keyring) -> None:
-        self._kiosk, self._core, self._keyring = kiosk, core, keyring
+    def __init__(
+        self, kiosk: str, core: CoreDoor, keyring: Keyring, now: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._kiosk, self._core, self._keyring, self._now = kiosk, core, keyring, now
+        self._allowed = Allowance(MOST_NEW, NEW_EVERY_NS)
         self._waiting: dict[str, tuple[Command, KnownHub]] = {}
         #: Commands that the core is still about, and the hub that asked.
         self._told: dict[str, tuple[str, str]] = {}
@@ -114,6 +124,9 @@ class Orders:
             return Ordered(Done(command.id, "refused", "the signature is not the hub's"))
         if command.command not in COMMANDS:
             return Ordered(Done(command.id, "refused", f"there is no command {command.command[:20]!r}"))
+        known = command.id in self._told or command.id in self._waiting
+        if not known and not self._allowed.take(self._now()):
+            return Ordered(put_off=command.id)  # the hub sends it again until it is answered
         return self._hand_over(command, hub)
 
     def core_is_there(self) -> list[Ordered]:

@@ -20,10 +20,11 @@ from collections.abc import Callable
 import zmq
 
 from kiosk import notify
-from kiosk.errors import KioskError, SyncError, WireError
+from kiosk.errors import SyncError, WireError
 from kiosk.journal.keys import verify
 from kiosk.model.facts import FACT_VERSION
 from kiosk.sync import standing, wire
+from kiosk.sync.adoption import Adoption
 from kiosk.sync.asking import AskingSocket
 from kiosk.sync.bandwidth import Bandwidth
 from kiosk.sync.caller import Caller
@@ -86,7 +87,7 @@ class SyncService:
         self._target: Target | None = None
         self._rotate_ns = self._number = self._since_ns = 0
         self._feed = GuardedFeed(parts.feed, self._note)
-        self._documents: dict[str, str] = {}
+        self._adoption = Adoption(parts.core, self._note)
         for why in parts.feed.troubles.values():
             self._note("replica", why)
 
@@ -123,6 +124,8 @@ class SyncService:
         self._apply(self._stream.look(now, self._session), now)
         if self._logbook.ask_core(now) and self._logbook.core is not None:
             self._core_answers()
+        if self._logbook.core is not None:
+            self._adoption.act(now)
         if self._asking.asked():
             self._asked(now)
         self._connect(now)
@@ -308,19 +311,16 @@ class SyncService:
         if isinstance(message, Command):
             self._follow(self._orders.received(message, self._target.known), session, now)
             return
-        before = self._documents
         self._post_all(self._feed.received(message, time.time_ns()))
         if isinstance(message, End):
-            self._documents = {data.name: data.digest for data in self._feed.cursors(session.hub)}
-            if message.data.name in ("people", "pack") and before != self._documents:
-                try:
-                    self.parts.core.adopt(message.data.name)
-                except KioskError as error:
-                    self._note("journal_away" if error.transient else "malformed", error.message)
+            for data in self._feed.cursors(session.hub):
+                self._adoption.came(data.name, data.digest)
 
     def _follow(self, ordered: Ordered, session: Session, now: int) -> None:
         if ordered.done is not None:
             self._connection.post(ordered.done)
+        if ordered.put_off:
+            self._note("too_many_commands", ordered.put_off)
         if ordered.resend is not None:
             held = self._stream.held(ordered.resend)
             session.resend(Mark(ordered.resend.epoch, ordered.resend.seq, held or b""))

@@ -72,6 +72,7 @@ TROUBLES: dict[str, tuple[str, str]] = {
     "unexpected": ("the hub said something that does not belong here", "update the older side; it was dropped"),
     "unknown_data": ("the hub has no such data", "publish it at the hub"),
     "disk": ("the disk does not take what kiosk-sync remembers", "make room on the disk"),
+    "too_many_commands": ("the hub commands more than it should", "tell the hub's operator; they are done later"),
     "asked": ("somebody here asked for a new connection", ""),
     "returned": ("the first hub is back", ""),
     "renewed": ("the line is opened anew once a day: a hub tells its next key with it", ""),

@@ -10,16 +10,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kiosk.errors import JournalDamaged, SyncError, WireError
+from kiosk.errors import ControlError, JournalDamaged, SyncError, WireError
 from kiosk.journal.encoding import decode
 from kiosk.sync import wire
+from kiosk.sync.adoption import AT_ONCE, Adoption
+from kiosk.sync.allowance import Allowance
 from kiosk.sync.keys import approved_hub
-from kiosk.sync.messages import Ack, DataCursor, Enrolment, Hello, Mark, Message, Nudge, Status, Welcome
+from kiosk.sync.messages import Ack, DataCursor, Done, Enrolment, Hello, Mark, Message, Nudge, Status, Welcome
+from kiosk.sync.orders import MOST_NEW
 from kiosk.sync.session import Session
-from kiosk.sync.traffic import Acked, Habits, State
+from kiosk.sync.traffic import SECOND, Acked, Habits, State
 from kiosk.sync.wire import Head
 from tests.sync.fake_hub import hub
-from tests.sync.test_service import MS, Kiosk
+from tests.sync.test_service import MS, Kiosk, order_of
 
 HEAD = Mark(2, 10, b"h" * 32)
 
@@ -154,3 +157,63 @@ def test_an_outage_does_not_keep_the_processor_busy(kiosk: Kiosk) -> None:
         service.turn(100 * MS)
         turns += 1
     assert turns < 30
+
+
+def test_a_hub_fills_no_journal_with_commands(kiosk: Kiosk) -> None:
+    with hub() as city:
+        kiosk.knows(city)
+        kiosk.start()
+        kiosk.until(lambda: city.of(Status))
+        for number in range(MOST_NEW + 20):
+            city.say(order_of(city, "shutter", "open", f"c{number}"))
+        kiosk.until(lambda: any("commands more" in line for line in kiosk.said))
+        city.say(order_of(city, "shutter", "open", "c0"))  # one that is known is answered all the same
+        kiosk.until(lambda: len([done for done in city.of(Done) if done.id == "c0"]) == 2)  # type: ignore[attr-defined]
+        assert len(kiosk.core.commands) == MOST_NEW + 1
+
+
+def test_an_allowance_comes_back_with_the_time_and_never_grows_beyond_itself() -> None:
+    allowance = Allowance(2, 10)
+    assert [allowance.take(0), allowance.take(0), allowance.take(9), allowance.take(10)] == [True, True, False, True]
+    assert [allowance.take(1000) for _ in range(3)] == [True, True, False]
+
+
+class _Core:
+    """A core that takes documents, or does not."""
+
+    def __init__(self) -> None:
+        self.adopted: list[str] = []
+        self.away = False
+
+    def adopt(self, name: str) -> None:
+        if self.away:
+            raise ControlError("no kiosk answers", transient=True)
+        self.adopted.append(name)
+
+
+def test_a_document_that_changes_without_end_reaches_the_core_once_in_a_minute() -> None:
+    core = _Core()
+    adoption = Adoption(core, lambda code, detail: None)  # type: ignore[arg-type]
+    for second in range(600):
+        adoption.came("pack", str(second))
+        adoption.came("invoices:water_bill", str(second))
+        adoption.act(second * SECOND)
+    assert core.adopted == ["pack"] * (AT_ONCE + 9)
+    adoption.came("people", "another")
+    adoption.act(600 * SECOND)
+    assert core.adopted[-1] == "people"
+
+
+def test_a_document_that_the_core_could_not_take_is_told_again() -> None:
+    core, told = _Core(), list[str]()
+    adoption = Adoption(core, lambda code, detail: told.append(code))  # type: ignore[arg-type]
+    core.away = True
+    adoption.came("people", "a")
+    adoption.act(0)
+    core.away = False
+    adoption.act(SECOND)
+    assert (core.adopted, told) == ([], ["journal_away"])
+    adoption.act(10 * SECOND)
+    adoption.came("people", "a")
+    adoption.act(20 * SECOND)
+    assert core.adopted == ["people"]

@@ -21,7 +21,7 @@ from kiosk.hub.front.connections import cut
 from kiosk.hub.front.contacts import Contact
 from kiosk.hub.front.desk import Desk
 from kiosk.hub.front.outgoing import Outgoing
-from kiosk.hub.front.peers import Peer, Peers
+from kiosk.hub.front.peers import MOST_OF_ONE, Peer, Peers
 from kiosk.hub.front.refusals import Refusals
 from kiosk.hub.front.registry import Entry
 from kiosk.hub.front.router import Ended, Router, user_of
@@ -98,12 +98,16 @@ class JournalPort:
             self._out.send(peer_id, peer, Nack("busy", after_ms=ABSENT_MS, detail="the registry cannot be read"))
             return
         if peer is None:
+            if (old := self.peers.oldest_of(entry.kiosk)) is not None:  # one kiosk takes the place of no other
+                cut(old.fd)
+                self.peers.forget(old)
+                self._refusals.note("many_connections", entry.kiosk, f"more than {MOST_OF_ONE} of its own")
             peer = self.peers.meet(peer_id, key, entry.kiosk, fd)
             if peer is None:
                 self._refusals.note("too_many_peers", entry.kiosk, f"more than {self._config.listen.most_peers}")
                 self._out.send(peer_id, None, Nack("busy", after_ms=ABSENT_MS, detail="too many connections"))
                 return
-        peer.seen_ns = now
+        peer.seen_ns = time.monotonic_ns()
         news = self._news.get(peer.kiosk)
         if news is None:
             news = self._news[peer.kiosk] = Contact(peer.kiosk)
@@ -140,7 +144,7 @@ class JournalPort:
             elif isinstance(message, Status):
                 news.take_status(message)
             elif isinstance(message, Done):
-                self._take_done(peer.kiosk, message, now)
+                self._take_done(peer, message, now)
 
     def _greets_well(self, peer: Peer, entry: Entry, hello: Hello) -> bool:
         peer.barred = True
@@ -192,7 +196,15 @@ class JournalPort:
             self._promoted[key] = asked
             self._desk.ask(lambda connection: commands.promote(connection, kiosk, key, now))
 
-    def _take_done(self, kiosk: str, done: Done, now: int) -> None:
+    def _take_done(self, peer: Peer, done: Done, now: int) -> None:
+        kiosk = peer.kiosk
+        asked = done.id in peer.commands or any(each.id == done.id for each in self.seen.commands.get(kiosk, ()))
+        if not asked:  # known without the database, so that nobody keeps others from it
+            self._refusals.note("unknown_command", kiosk, f"DONE for {done.id!r}, which nobody asked of this kiosk")
+            return
+        if not peer.may_answer(time.monotonic_ns()):
+            return  # the command goes out again, and is answered again
+
         def then(finding: tuple[str, str] | None) -> None:
             if finding and finding[0]:
                 self._refusals.note(finding[0], kiosk, finding[1])
@@ -224,7 +236,7 @@ class JournalPort:
             self._desk.ask(lambda connection: commands.mark_sent(connection, sent))
         if time.monotonic() - self._swept > 60:
             self._swept = time.monotonic()
-            self.peers.sweep(time.time_ns())
+            self.peers.sweep(time.monotonic_ns())
             self._promoted.clear()
 
     def note_endings(self, ended: Iterable[Ended]) -> None:

@@ -13,6 +13,10 @@ import msgspec
 
 #: Nanoseconds without a message after which a connection is forgotten; longer than any heartbeat.
 FORGOTTEN_NS = 900_000_000_000
+#: Connections of one kiosk at a time: a new one beside one that went dead, and the look whether the hub is back.
+MOST_OF_ONE = 8
+#: Answers to commands that one connection may give in a second: each is a transaction.
+MOST_ANSWERS = 32
 #: Connections of one kiosk that end within `UNSTABLE_NS` before it is a finding.
 UNSTABLE, UNSTABLE_NS = 5, 60_000_000_000
 
@@ -30,11 +34,22 @@ class Peer(msgspec.Struct):
     session: int = 0
     #: Number of the newest message to it.
     told: int = 0
+    #: Monotonic clock of its newest message: a hub whose wall clock is put right forgets nobody.
     seen_ns: int = 0
     #: Whether it claimed to be somebody else: nothing but a HELLO is taken from it.
     barred: bool = False
     #: Command -> when it went out on this connection, monotonic.
     commands: dict[str, int] = {}
+    #: Answers to commands within the present second, and when it began.
+    answers: int = 0
+    second_ns: int = 0
+
+    def may_answer(self, now_ns: int) -> bool:
+        """Count one answer to a command; False where there are too many in this second."""
+        if now_ns - self.second_ns >= 1_000_000_000:
+            self.second_ns, self.answers = now_ns, 0
+        self.answers += 1
+        return self.answers <= MOST_ANSWERS
 
 
 class Peers:
@@ -63,6 +78,11 @@ class Peers:
         self._by_id[peer] = met
         self._by_fd[fd] = met
         return met
+
+    def oldest_of(self, kiosk: str) -> Peer | None:
+        """Return the connection of a kiosk that said nothing for longest, where it has as many as it may."""
+        mine = [peer for peer in self._by_id.values() if peer.kiosk == kiosk]
+        return min(mine, key=lambda peer: peer.seen_ns) if len(mine) >= MOST_OF_ONE else None
 
     def welcome(self, peer: Peer, session: int) -> None:
         """Note that a connection got its session: commands and news go here from now on."""

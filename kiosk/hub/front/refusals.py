@@ -19,7 +19,8 @@ CODES = {
     "wrong_realm": "error", "wrong_version": "warning", "malformed_message": "warning", "too_large": "warning",
     "replayed": "error", "endless_message": "error",
     "unstable_line": "note", "strange_connection": "note", "slow_peer": "note",
-    "too_many_peers": "warning", "no_worker": "error", "unknown_command": "warning", "transport_key_refused": "error",
+    "too_many_peers": "warning", "many_connections": "warning", "no_worker": "error", "unknown_command": "warning",
+    "transport_key_refused": "error",
     "enrolment_refused": "warning", "enrolment_malformed": "warning", "not_bound": "error",
 }  # fmt: skip
 #: Findings of one code about strangers that are told apart by where they came from.

@@ -13,12 +13,13 @@ import zmq
 
 from kiosk.hub import bus
 from kiosk.hub.front import watch
+from kiosk.hub.front.peers import FORGOTTEN_NS, MOST_OF_ONE
 from kiosk.hub.front.refusals import MOST_STRANGERS
 from kiosk.hub.front.router import Router
 from kiosk.hub.store import tables
 from kiosk.sync import wire
 from kiosk.sync.keys import TransportKey
-from kiosk.sync.messages import Ack, DataCursor, Enrol, Journal, Mark, Nack, Ping, Pong, Pull, Snap
+from kiosk.sync.messages import Ack, DataCursor, Done, Enrol, Journal, Mark, Nack, Ping, Pong, Pull, Snap
 from tests.hub.front.conftest import FakeKiosk, HubInThread, hello, until
 
 
@@ -213,6 +214,58 @@ def test_more_connections_than_the_hub_takes_are_told_to_wait(hub: HubInThread, 
     first.close()
     until(lambda: len(hub.front.port.peers) == 1)
     second.greet()
+
+
+def test_a_kiosk_with_many_connections_keeps_no_other_out(hub: HubInThread, honest: FakeKiosk) -> None:
+    hub.front.port.peers._most = MOST_OF_ONE + 2
+    key, _ = hub.register("K02")
+    for _ in range(MOST_OF_ONE + 3):
+        hub.connect("K02", key).greet()
+    hub.found("many_connections", "K02")
+    assert len([peer for peer in hub.front.port.peers._by_id.values() if peer.kiosk == "K02"]) == MOST_OF_ONE
+    hub.connect("K03").greet()
+
+
+def test_a_hub_whose_clock_is_put_right_forgets_no_connection(
+    hub: HubInThread, honest: FakeKiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = time.time_ns() + 2 * FORGOTTEN_NS
+    monkeypatch.setattr("kiosk.hub.front.journal_port.time.time_ns", lambda: later)
+    hub.front.port._swept -= 61
+    until(lambda: time.monotonic() - hub.front.port._swept < 60)
+    assert hub.front.port.peers.of_kiosk("K01") is not None
+
+
+def test_answers_that_nobody_asked_for_reach_no_database(hub: HubInThread, honest: FakeKiosk) -> None:
+    asked: list[object] = []
+    ask = hub.front._desk.ask
+    hub.front._desk.ask = lambda job, then=None: asked.append(job) is None and ask(job, then)  # type: ignore[method-assign]
+    chatty = hub.connect("K02")
+    chatty.greet()
+    for number in range(300):
+        chatty.send(Done(f"c{number}", "done"))
+    chatty.send(Ping(1))
+    chatty.expect(Pong)
+    hub.found("unknown_command", "K02", times=300)
+    assert not asked
+
+
+@pytest.mark.parametrize("port", [0, 1])
+def test_arrays_within_arrays_are_refused_and_end_nothing(hub: HubInThread, honest: FakeKiosk, port: int) -> None:
+    """At the enrolment's port anybody may send them."""
+    deep = b"\x91" * 3000 + b"\x00"
+    if port:
+        peer = hub.connect("K02", TransportKey.generate(), port=1)
+        head, body = b"\x95\x01\x20\x00\x01\xc2", wire.encode(_an_enrolment(), session=0, number=1)[1]
+    else:
+        peer = hub.connect("K02")
+        head, body = b"\x95\x01\x07\x00\x01\xc2", b"\x92\x01\x01"
+    peer.socket.send_multipart([head, bytes([body[0] + 1]) + body[1:] + deep])
+    assert hub.found(*(("enrolment_malformed", "") if port else ("malformed_message", "K02")))
+
+
+def _an_enrolment() -> Enrol:
+    return Enrol("K02", "live", "a" * 40, "f" * 64, 1, b"", b"")
 
 
 def test_a_registry_that_cannot_be_read_admits_nobody(hub: HubInThread, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from kiosk.sync.keys import CURRENT, KnownHub, TransportKey, fingerprint, keep_h
 from kiosk.workbench.directory import DemoDirectory
 
 #: Seconds for a whole drain.
-PATIENCE_S = 600
+PATIENCE_S = 120
 #: Sales on a quiet line whose way is timed in one run, and the pause between two, seconds; a tenth beside a drain.
 SALES, PAUSE_S = 100, 0.05
 _KIOSK = [sys.executable, "-m", "kiosk"]

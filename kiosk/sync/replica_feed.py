@@ -44,6 +44,8 @@ CREDIT = 4
 RESERVE_BYTES = 128 << 20
 #: What a row takes on the disk, about.
 _ROW_BYTES = 160
+#: What a key that goes, or a part without anything, takes in memory, about.
+_KEY_BYTES = 64
 _MOST_SETS = 64
 _MOST_CHANGES_BYTES = 64 * PART_BYTES
 
@@ -209,7 +211,8 @@ class ReplicaFeed:
 
     def _nudged(self, message: Nudge, now_ns: int) -> list[Message]:
         for data in message.data[:_MOST_SETS]:
-            if service_of(data.name) or data.name in DOCUMENTS:
+            known = data.name in self._latest or data.name in DOCUMENTS
+            if known or (service_of(data.name) and len(self._latest) < _MOST_SETS):
                 self._latest[data.name] = data
         if self._asked is not None and not self._asked[0]:
             self._asked = None
@@ -234,7 +237,9 @@ class ReplicaFeed:
         if not service_of(data.name) or data.cursor < since.cursor:
             raise SyncError(f"{data.name[:40]} has no changes like that")
         changes = (tuple(read_row(row) for row in message.rows), message.gone)
+        size = sum(len(row) for row in message.rows) + sum(_KEY_BYTES + len(key) for key in message.gone)
         if run is not None and (run.generation, run.after) == (data.generation, since.cursor):
+            self._check_room(4 * size)
             self._store.stage_changes(run, changes, data.cursor)
             return True
         own, pending = self._own(data.name), self._pending.get(data.name)
@@ -243,7 +248,7 @@ class ReplicaFeed:
             return False
         if run is not None:  # the hub no longer goes on with it
             self._store.abandon(data.name)
-        pending.bytes += sum(len(row) for row in message.rows)
+        pending.bytes += size + _KEY_BYTES
         if pending.bytes > _MOST_CHANGES_BYTES:
             raise SyncError(f"the changes of {data.name} are larger than a snapshot may wait for")
         pending.changes.append(changes)

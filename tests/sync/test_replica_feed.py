@@ -111,6 +111,35 @@ def test_a_file_import_and_the_feed_never_write_at_the_same_time(feed: ReplicaFe
         ReplicaFeed(feed.path, "K01")
 
 
+def test_names_without_end_are_not_remembered(feed: ReplicaFeed) -> None:
+    feed.wants(1)
+    for at in range(0, 640, 64):
+        feed.received(Nudge(tuple(DataCursor(f"invoices:s{at + n}", 1, 1, DIGEST) for n in range(64))), 1)
+    feed.received(Nudge((DataCursor("people", 1, 1, DIGEST), DataCursor("invoices:s3", 1, 2, DIGEST))), 1)
+    assert len(feed._latest) == 65
+    assert feed._latest["invoices:s3"].cursor == 2
+
+
+def test_changes_that_only_take_away_do_not_pile_up_either(feed: ReplicaFeed) -> None:
+    asked(feed)
+    feed.received(Snap(DataCursor(NAME, 5, 9), 0, ROWS, 9), 1)
+    feed.received(end(DataCursor(NAME, 5, 9, DIGEST), 3), 1)
+    feed.received(Nudge((DataCursor(NAME, 5, 10, "0" * 64),)), 1)
+    gone = tuple(f"{n:064}" for n in range(50_000))
+    for _ in range(5):
+        feed.received(Delta(DataCursor(NAME, 5, 9), DataCursor(NAME, 5, 9), (), gone), 1)
+    assert "larger than a snapshot" in feed.troubles[NAME]
+    assert not feed._pending
+
+
+def test_changes_leave_the_disk_to_the_journal_as_a_snapshot_does(feed: ReplicaFeed) -> None:
+    asked(feed)
+    feed.received(Snap(DataCursor(NAME, 5, 4), 0, ROWS[:2], 4), 1)
+    feed._free = lambda path: feed._reserve + 10
+    feed.received(Delta(DataCursor(NAME, 5, 4), DataCursor(NAME, 5, 9), ROWS[2:], ()), 1)
+    assert "reference data need" in feed.troubles[NAME]
+
+
 cursors = st.builds(
     DataCursor, st.sampled_from([NAME, "people", "", "invoices:", "x"]), st.sampled_from([0, 5, 6]),
     st.sampled_from([0, 4, 9, 10, 2**63 - 1]), st.sampled_from([DIGEST, digest_of(0), "", "zz"]),

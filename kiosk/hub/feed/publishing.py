@@ -172,8 +172,10 @@ class _Publisher:
         self, service: str, rows: Sequence[Imported], numbers: tuple[str, ...]
     ) -> dict[str, tuple[int, bool]]:
         """Return by number what the hub adds to the imported paid amount, and whether it is settled."""
-        asked = "SELECT number, paid_minor, owed_minor, changed FROM invoice_balance WHERE service = ? AND "
-        posted = self._pen.ask(asked + _among("number", numbers), (service, *numbers))
+        asked = "SELECT number, paid_minor, owed_minor, changed, currency FROM invoice_balance WHERE service = ? AND "
+        currencies = {row[1]: row[2] for row in rows}  # of two currencies nothing is added up
+        balances = self._pen.ask(asked + _among("number", numbers), (service, *numbers))
+        posted = [row[:4] for row in balances if row[4] == currencies[row[0]]]
         if not posted:
             return {}
         there = {row[0] for row in posted}
@@ -190,6 +192,10 @@ class _Publisher:
         if counted:
             columns = (payment.c.number, payment.c.position, payment.c.minor - payment.c.excess_minor)
             ours = (payment.c.service == service) & payment.c.number.in_(list(counted))
+            ours &= sa.exists().where(
+                invoice_balance.c.service == service, invoice_balance.c.number == payment.c.number,
+                invoice_balance.c.currency == payment.c.currency,
+            )  # fmt: skip
             for number, position, minor in self._books.execute(sa.select(*columns).where(ours)):
                 if position <= counted[number]:
                     found[number] = found.get(number, 0) + minor

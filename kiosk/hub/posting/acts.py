@@ -128,10 +128,10 @@ class Acts:
             parts[name] = (parts.get(name, (0,))[0] + each.minor, each.remaining_minor, each.outcome)
         date, session = fact.stamp.business_date.isoformat(), fact.stamp.session
         for line, (name, (minor, remaining, outcome)) in enumerate(parts.items(), 1):
-            page = self.batch.touch(name, body.currency, position)
+            page = self.batch.touch(name, self._rules.currency_of(name[0]) or body.currency, position)
             excess = 0
             if page.currency != body.currency:
-                told = f"{name[1]} was paid in {page.currency} before, now in {body.currency}"
+                told = f"{name[1]} is kept in {page.currency}, and was paid in {body.currency}"
                 self.batch.found("currency_differs", *place, told)
             else:
                 page.standing, excess = weigh(page.standing, minor, remaining, known.get(name))
@@ -150,9 +150,9 @@ class Acts:
                 name = (each.service, each.number)
                 moved[name] = moved.get(name, 0) + sign * each.minor
         for name, minor in moved.items():
-            page = self.batch.touch(name, body.currency, position)
+            page = self.batch.touch(name, self._rules.currency_of(name[0]) or body.currency, position)
             if page.currency != body.currency:
-                told = f"money is held for {name[1]} in {body.currency}, before it was {page.currency}"
+                told = f"money is held for {name[1]} in {body.currency}, which is kept in {page.currency}"
                 self.batch.found("currency_differs", *place, told)
                 continue
             page.held += minor
@@ -215,19 +215,17 @@ class Acts:
         body: Any = fact.body
         kiosk, epoch, seq = place
         number = f"{kiosk}-{epoch}-{body.number:06d}-{digest.hex()[:4]}"
-        self.batch.receipts.append(
-            (number, kiosk, epoch, seq, body.slip, body.number, fact.stamp.session,
-             fact.stamp.business_date.isoformat(), fact.stamp.at.wall_ns, body.language, position)
-        )  # fmt: skip
+        row = (number, kiosk, epoch, seq, body.slip, body.number, fact.stamp.session,
+               fact.stamp.business_date.isoformat(), fact.stamp.at.wall_ns, body.language, position)  # fmt: skip
+        self.batch.receipts.append((self.batch.received_ns, row))
 
     def day_closed(self, place: Place, fact: Fact, _: int, __: bytes) -> None:
         """A Z closing."""
         body: Any = fact.body
         through = body.closes_through.isoformat() if body.closes_through is not None else None
-        self.batch.closings.append(
-            (place[0], body.number, place[1], place[2], body.cause, through, body.box_session, body.currency,
-             body.period.taken_minor, body.grand_total_minor, fact.stamp.at.wall_ns)
-        )  # fmt: skip
+        row = (place[0], body.number, place[1], place[2], body.cause, through, body.box_session, body.currency,
+               body.period.taken_minor, body.grand_total_minor, fact.stamp.at.wall_ns)  # fmt: skip
+        self.batch.closings.append((self.batch.received_ns, row))
 
     def box_moved(self, place: Place, fact: Fact, _: int, __: bytes) -> None:
         """A box left, was named or arrived at the count."""

@@ -39,8 +39,9 @@ class Batch:
         self.facts: list[Row] = []
         self.postings: list[Row] = []
         self.payments: list[Row] = []
-        self.receipts: list[Row] = []
-        self.closings: list[Row] = []
+        #: Rows of `receipt` and `closing`, each with the time of receipt of its segment.
+        self.receipts: list[tuple[int, Row]] = []
+        self.closings: list[tuple[int, Row]] = []
         self.cases: list[Row] = []
         self.quarantine: list[Row] = []
         self.balances: Counter[tuple[str, str, str]] = Counter()
@@ -128,10 +129,10 @@ class Batch:
         pen.add("finding", [self._finding(key) for key in self._findings], ("times",))
         for key, (_, _, _, last_ns, _) in self._findings.items():
             pen.change("UPDATE finding SET last_ns = ? WHERE id = ?", (last_ns, finding_id(*key)))
-        for rows in (
-            self.facts, self.postings, self.payments, self.cases, self.quarantine, self.receipts, self.closings,
-        ):  # fmt: skip
+        for rows in (self.facts, self.postings, self.payments, self.cases, self.quarantine):
             rows.clear()
+        self.receipts.clear()
+        self.closings.clear()
         for sums in (self.balances, self.days, self.box_notes, self._touched, self._findings):
             sums.clear()
 
@@ -145,22 +146,25 @@ class Batch:
         bad, detail, first_ns, last_ns, times = self._findings[key]
         return (finding_id(*key), code, bad, kiosk, epoch, seq, detail, first_ns, last_ns, times)
 
-    def _numbered(self, table: str, rows: list[Row], key: tuple[str, ...], code: str) -> None:
+    def _numbered(self, table: str, rows: list[tuple[int, Row]], key: tuple[str, ...], code: str) -> None:
         """Put in rows whose number may have been given before; the first one stands, the second is a finding."""
         if not rows:
             return
         first: dict[Row, Row] = {}
-        for row in rows:
+        for _, row in rows:
             first.setdefault(row[: len(key)], row)
         fresh = list(first.values())
         where = " AND ".join(f"{name} = ?" for name in key)
         there = self.pen.insert_new(table, fresh)
-        for row in rows if len(fresh) < len(rows) or there < len(fresh) else ():
+        now_ns = self.received_ns
+        for received_ns, row in rows if len(fresh) < len(rows) or there < len(fresh) else ():
             place = _place_of(table, row)
             asked = f"SELECT kiosk, epoch, seq FROM {table} WHERE {where}"
             ((kiosk, epoch, seq),) = self.pen.ask(asked, row[: len(key)])
             if (kiosk, epoch, seq) != place:
+                self.received_ns = received_ns  # its own, wherever the transaction ends
                 self.found(code, *place, f"its number is that of fact {epoch}/{seq}")
+        self.received_ns = now_ns
 
 
 def _place_of(table: str, row: Row) -> tuple[str, int, int]:

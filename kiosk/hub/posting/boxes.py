@@ -18,12 +18,23 @@ class BoxPages:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        #: Sessions that have a row.
+        #: Sessions that have a row, and those of which no count is closed.
         self._known: set[tuple[str, int]] = set()
+        self._filling: set[tuple[str, int]] = set()
 
     def note(self, kiosk: str, session: int, value: Money | None) -> None:
-        """A note went into the box; None where the wire did not tell its value."""
+        """A note went into the box; None where the wire did not tell its value.
+
+        A kiosk that was restored from an older backup gives the number of a box once more.  A box that was counted and
+        takes a note is not counted any more: nothing that is in it now may be told before the next count.
+        """
         self._open(kiosk, session)
+        if (kiosk, session) not in self._filling:
+            self._filling.add((kiosk, session))
+            self._batch.pen.change(
+                "UPDATE box SET state = 'in_kiosk' WHERE kiosk = ? AND box_session = ? AND state = 'counted'",
+                (kiosk, session),
+            )
         if value is not None:
             self._batch.box_notes[kiosk, session, value.currency, value.minor] += 1
         else:
@@ -55,6 +66,7 @@ class BoxPages:
         """A count was closed: only now the page tells what the box should have held."""
         kiosk = place[0]
         self._open(kiosk, body.box_session)
+        self._filling.discard((kiosk, body.box_session))
         self._set(
             kiosk, body.box_session,
             "state = 'counted', currency = ?, expected_minor = ?, counted_minor = ?, over_short_minor = ?, "

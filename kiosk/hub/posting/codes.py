@@ -21,7 +21,7 @@ POSTED = {
     "entry_refused": "an entry that balances breaks the rules of the chart: an unknown account, or a fund off balance",
     "entry_differs": "an entry is not what the rules post for such a fact; it stands as it was receipted",
     "settlement_differs": "a settlement's tender is not what it applies, owes and holds, or not what its prices give",
-    "currency_differs": "an invoice was paid in another currency than before; the two are never added",
+    "currency_differs": "an invoice was paid in another currency than its service's; the two are never added",
     "reversal_unknown": "a reversal names no earlier fact with an entry",
     "reversal_differs": "a reversal does not undo its original exactly",
     "reversal_of_payment": "a payment was reversed at a kiosk, which no kiosk does",

@@ -15,7 +15,7 @@ from kiosk.hub.posting.rules import LONGEST_KEY, MOST_MINOR, MOST_NS, MOST_NUMBE
 from kiosk.model import facts
 from kiosk.model.entry import Entry
 from kiosk.model.facts import Fact
-from kiosk.model.money import Money
+from kiosk.model.money import MINOR_DIGITS, Money
 
 Fault = tuple[str, str] | None
 #: How a NUL is written in JSON; PostgreSQL cannot hold one in a text, so neither engine does.
@@ -67,19 +67,28 @@ def _keys(keys: Iterable[str]) -> Fault:
     return ("value_out_of_range", "a name is too long") if any(len(each) > LONGEST_KEY for each in keys) else None
 
 
+def _currency(currency: str) -> Fault:
+    """An amount of a currency that nobody knows could never be written down, and no date that holds it be exported."""
+    return None if currency in MINOR_DIGITS else ("value_out_of_range", f"there is no currency {currency[:10]!r}")
+
+
 def _entry(entry: Entry | None) -> Fault:
     if entry is None:
         return None
     why = unbalanced(entry)
     if why:
         return "entry_unbalanced", why
-    return _keys([entry.currency, *[each.account for each in entry.postings]])
+    return (
+        _currency(entry.currency)
+        or _amounts(sum([each.minor for each in entry.postings if each.minor > 0]))
+        or _keys([each.account for each in entry.postings])
+    )
 
 
 def _note(value: Money | None, entry: Entry | None) -> Fault:
     fault = _entry(entry)
     if fault is None and value is not None:
-        fault = _amounts(value.minor) or _keys((value.currency,))
+        fault = _amounts(value.minor) or _currency(value.currency)
     return fault
 
 
@@ -92,7 +101,9 @@ def _settled(body: facts.Settled) -> Fault:
             return "value_out_of_range", "an invoice got less than nothing"
     names = [word for each in body.allocations for word in (each.service, each.number)]
     names += [word for each in parts for word in (each.service, each.number)]
-    return _entry(body.entry) or _amounts(*sums) or _keys([body.currency, *names])
+    # Of what one fact applies many parts may be of one invoice: their sum, too, has to be an amount.
+    sums.append(sum([each.minor for each in body.allocations]))
+    return _entry(body.entry) or _amounts(*sums) or _currency(body.currency) or _keys(names)
 
 
 def _frozen(body: facts.TenderFrozen) -> Fault:
@@ -107,7 +118,7 @@ def _closed(body: facts.DayClosed) -> Fault:
 
 def _count(body: facts.CountClosed) -> Fault:
     sums = (body.expected_minor, body.counted_minor, body.over_short_minor)
-    return _entry(body.entry) or _amounts(*sums) or _numbers(body.box_session)
+    return _entry(body.entry) or _amounts(*sums) or _currency(body.currency) or _numbers(body.box_session)
 
 
 def _reversed(body: facts.Reversed) -> Fault:

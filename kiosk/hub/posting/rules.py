@@ -53,6 +53,11 @@ class Rules:
         """Return the rules of a hub."""
         return cls(setup.chart, setup.library.services, setup.pack, setup.config.hub.realm)
 
+    def currency_of(self, service: str) -> str:
+        """Return the currency of a service: no first payment in another one decides it.  "" for a strange service."""
+        found = self.services.get(service)
+        return found.currency if found is not None else ""
+
     def fault(self, entry: Entry) -> str:
         """Return what of the chart's rules a balanced entry breaks; "" for nothing."""
         funds: dict[str, int] = {}

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,6 +34,12 @@ def _cases(stores: Stores, state: str = "open") -> list[tuple[str, str, int]]:
     with stores.books.connect() as connection:
         found = connection.execute(asked.where(tables.case.c.state == state).order_by(tables.case.c.position))
         return [tuple(row) for row in found]
+
+
+def books_of_a_rebuild(stores: Stores, rules: Rules) -> dict[str, list[dict[str, Any]]]:
+    """Return the books as a rebuild makes them of what lies in the segments."""
+    post(stores, rules, digest="another")
+    return books_of(stores)
 
 
 def _codes(stores: Stores) -> list[tuple[str, str, int, int]]:
@@ -228,6 +235,10 @@ def _strangers(kiosk: Machine) -> dict[str, bytes]:
     off = Entry("USD", (Posting("A200", 2000), Posting("A698", -1999)), "note")
     none = Entry("USD", (), "note")
     good = _altered(kiosk, lambda fact: fact)
+    many = Entry("USD", tuple(Posting(each, sign * 10**12) for each, sign in (("A200", 1), ("A698", -1)) * 2), "note")
+    foreign = Entry("QQQ", (Posting("A200", 2000), Posting("A698", -2000)), "note")
+    small = Entry("USD", (Posting("A698", 100), Posting("A2610", -100)), "settlement")
+    parts = (facts.Allocation("parking_citation", "100000001", 10**12, 0, "full"),) * 20
     return {
         "row_unreadable": b'{"version":1}',
         "row_unreadable 2": b"\xff\x00no json",
@@ -250,10 +261,13 @@ def _strangers(kiosk: Machine) -> dict[str, bytes]:
         "value_out_of_range 5": _altered(
             kiosk, lambda f: replace(f, stamp=replace(f.stamp, at=replace(f.stamp.at, wall_ns=2**70)))
         ),
+        "value_out_of_range 7": body(facts.NoteCredited(NoteId("notes", 9), value, many)),
+        "value_out_of_range 8": body(facts.NoteCredited(NoteId("notes", 9), Money(2000, "QQQ"), foreign)),
+        "value_out_of_range 9": body(facts.Settled(100, "USD", parts, 0, small, "paid", "citizen", (), (), "")),
     }
 
 
-@pytest.mark.parametrize("name", list(range(17)))
+@pytest.mark.parametrize("name", list(range(20)))
 def test_what_cannot_be_posted_is_set_apart_and_all_else_goes_on(
     stores: Stores, rules: Rules, machine: Make, name: int
 ) -> None:
@@ -330,6 +344,53 @@ def test_a_number_that_is_given_twice_is_told_and_the_first_stands(stores: Store
     post(stores, rules)
     assert rows(stores, tables.closing, "number", "seq") == [(1, 2)]
     assert _codes(stores) == [("closing_twice", "K07", 1, 3)]
+
+
+def test_a_finding_tells_when_its_own_segment_came_wherever_a_transaction_ends(
+    stores: Stores, rules: Rules, machine: Make
+) -> None:
+    kiosk = machine("K07")
+    for _ in range(2):
+        kiosk.commit(facts.DayClosed(1, "operator", None, 1, 1, 1, "", "USD", facts.Period(), 0))
+        store(stores, kiosk)
+        post(stores, rules)
+    kiosk.pay("100000001", 5000, 5000)
+    store(stores, kiosk)
+    post(stores, rules)
+    running = books_of(stores)
+    assert running == books_of_a_rebuild(stores, rules)
+
+
+def test_a_payment_in_a_strange_currency_neither_counts_nor_keeps_the_next_from_counting(
+    stores: Stores, rules: Rules, machine: Make
+) -> None:
+    stolen, honest = machine("K66"), machine("K07")
+    entry = Entry("EUR", (Posting("A698", 1), Posting("A2610", -1)), "settlement")
+    part = facts.Allocation("parking_citation", "100000001", 1, 0, "full")
+    (told,) = stolen.commit(facts.Settled(1, "EUR", (part,), 0, entry, "paid", "citizen", (), (), ""), pack="other")
+    store(stores, stolen)
+    honest.pay("100000001", 5000, 5000)
+    store(stores, honest)
+    post(stores, rules)
+    balance = rows(stores, tables.invoice_balance, "currency", "paid_minor", "owed_minor")
+    assert balance == [("USD", 5000, 5000)]
+    assert _codes(stores) == [("currency_differs", "K66", 1, told)]
+
+
+def test_a_counted_box_that_takes_a_note_is_not_counted_any_more(stores: Stores, rules: Rules, machine: Make) -> None:
+    kiosk = machine("K07")
+    kiosk.pay("100000001", 4000, 2000, 2000)
+    entry = entries.count_closed(kiosk.city.chart, Money(4000, "USD"), Money(4000, "USD"))
+    kiosk.commit(facts.CountClosed(1, 1, 4000, 4000, 0, "USD", "", "p03", "p04", (), entry))
+    store(stores, kiosk)
+    post(stores, rules)
+    assert rows(stores, tables.box, "state") == [("counted",)]
+    # As after a restore from an older backup: the new epoch gives the number of the box once more.
+    kiosk.pay("100000002", 3000, 3000)
+    store(stores, kiosk)
+    post(stores, rules)
+    assert rows(stores, tables.box, "state") == [("in_kiosk",)]
+    assert books_of(stores) == books_of_a_rebuild(stores, rules)
 
 
 def test_a_price_that_was_frozen_in_one_turn_is_known_when_it_is_settled_in_another(

@@ -3,8 +3,9 @@
 Every kiosk keeps a CURVE connection of its own with heartbeats, reports its state and sells every 30 s (see
 `fleet_kiosks`).  Told for each size: milliseconds from a sale's commit to its durable acknowledgement, processor time
 and resident memory of the hub's processes by kiosk, and the same of the process that plays the fleet.  Then the hub is
-killed and started again under the largest fleet: how long until all are back, and how many greetings that took.  With
-``--postgresql`` address: the same load on one ingest worker and on four.  The last line is one JSON object.
+killed and started again under the largest fleet: how long until all are back, and how many greetings that took.  At
+last forty kiosks bring a backlog to a hub on PostgreSQL, with one ingest worker and with four, in turns; where the
+fleet itself takes most of the machine, that is told too.  The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 import zmq
 
 from bench.fleet_kiosks import Fleet, FleetKiosk
 from bench.hub_at_hand import HubAtHand
+from bench.sync_servers import postgresql
 from kiosk.hub import revisions
 from kiosk.hub.store import tables
 from kiosk.hub.store.stores import open_stores
@@ -34,6 +37,8 @@ from kiosk.hub.store.stores import open_stores
 WATCHED_S = 60.0
 #: Seconds over which a fleet comes in at first.
 ARRIVAL_S = 10.0
+#: Sales of each backlog that is drained into PostgreSQL, nine facts each.
+BACKLOG_SALES = 250
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -102,6 +107,7 @@ class Watched:
         """Let the fleet live for a while and tell what that took."""
         for kiosk in self.kiosks:
             kiosk.lags_ms.clear()
+            kiosk.sold.clear()  # what was sold before, e.g. while the hub was away, is not this stretch's
         pids, begun = self.hub.processes(), time.monotonic()
         cpu, _ = usage(pids)
         own = resource.getrusage(resource.RUSAGE_SELF)
@@ -121,6 +127,25 @@ class Watched:
                 100 * (spent.ru_utime + spent.ru_stime - own.ru_utime - own.ru_stime) / passed, 1
             ),
             "refused": sorted({code for kiosk in self.kiosks for code in kiosk.nacks}),
+        }  # fmt: skip
+
+    def drain(self, sales: int) -> dict[str, Any]:
+        """Let every kiosk come with a backlog; tell how fast it became durable."""
+        for kiosk in self.kiosks:
+            for _ in range(sales):
+                kiosk.sell(0.0)
+        whole = sum(len(kiosk.waiting) for kiosk in self.kiosks)
+        pids = self.hub.processes()
+        cpu, _ = usage(pids)
+        begun = time.monotonic()
+        self.fleet.connect_all(0.5)
+        self.fleet.run(lambda now: now - begun > 300 or not any(kiosk.waiting for kiosk in self.kiosks))
+        passed = time.monotonic() - begun
+        after, _ = usage(pids)
+        left = sum(len(kiosk.waiting) for kiosk in self.kiosks)
+        return {
+            "facts": whole, "not_acknowledged": left, "seconds": round(passed, 2),
+            "facts_a_second": round((whole - left) / passed), "hub_processor_s": round(after - cpu, 2),
         }  # fmt: skip
 
     def storm(self) -> dict[str, Any]:
@@ -154,13 +179,35 @@ class Watched:
         shutil.rmtree(self._room, ignore_errors=True)
 
 
+def side_by_side(turns: int, seed: int) -> dict[str, Any]:
+    """Drain the same backlogs into PostgreSQL with one worker and with four, in turns."""
+    told: dict[str, list[dict[str, Any]]] = {"1": [], "4": []}
+    with tempfile.TemporaryDirectory(prefix="fleet-postgresql-") as room, postgresql(Path(room)) as words:
+        server = dict(each.split("=") for each in words.split())
+        for turn in range(turns):
+            for workers in (1, 4):
+                print(f"fleet: forty backlogs into PostgreSQL, {workers} workers, turn {turn + 1}", flush=True)
+                name = f"hub_{workers}_{turn}"
+                with psycopg.connect(words, autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {name}")
+                address = f"postgresql+psycopg://{server['user']}@{server['host']}:{server['port']}/{name}"
+                watched = Watched(40, seed, database=address, workers=workers)
+                try:
+                    told[str(workers)].append(watched.drain(BACKLOG_SALES))
+                finally:
+                    watched.close()
+                print(json.dumps(told[str(workers)][-1]), flush=True)
+    rates = {workers: middle([each["facts_a_second"] for each in runs]) for workers, runs in told.items()}
+    return {"runs": told, "median_facts_a_second": rates, "ratio": round(rates["4"] / rates["1"], 2)}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure; return 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__.split("\n")[0])
     parser.add_argument("--sizes", default="20,200,2000")
     parser.add_argument("--seconds", type=float, default=WATCHED_S)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--postgresql", default="", help="address of an empty database: one worker beside four")
+    parser.add_argument("--turns", type=int, default=2, help="drains with each number of workers; 0: no PostgreSQL")
     asked = parser.parse_args(arguments)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -179,6 +226,8 @@ def main(arguments: list[str] | None = None) -> int:
                 told["storm"] = watched.storm()
         finally:
             watched.close()
+    if asked.turns:
+        told["workers"] = side_by_side(asked.turns, asked.seed)
     print(json.dumps(told))
     return 0
 

@@ -42,6 +42,8 @@ from kiosk.sync.messages import (
 HEARTBEAT_S, STATUS_S, SALE_S = 10.0, 30.0, 30.0
 #: Seconds without an answer after which a kiosk makes a new connection, and the shortest and longest wait before it.
 PATIENCE_S, SHORTEST_S, LONGEST_S = 15.0, 0.5, 60.0
+#: Rows that may be under way: a window of four batches.
+WINDOW_ROWS = 4 * wire.MOST_ROWS
 _VALUE = Money(2000, "USD")
 _DIGESTS = facts.Digests("0" * 16, "1" * 16, "2" * 16)
 
@@ -161,7 +163,7 @@ class FleetKiosk:
             told.append(self.frames(Status(time.time_ns(), "open", (), (), "plenty", 100, len(self.waiting), 0, clock,
                                            "fleet")))  # fmt: skip
             self._next_status = now + STATUS_S
-        if self.waiting and self.waiting[-1][0] > self._sent:
+        while self.waiting and self.waiting[-1][0] > self._sent < self.acked.seq + WINDOW_ROWS:
             told.append(self.frames(self._batch()))
         return told
 
@@ -175,6 +177,8 @@ class FleetKiosk:
             first = first or seq
             rows.append(row)
             signature = signed or b""
+            if signature and len(rows) > wire.MOST_ROWS - 9:
+                break
         self._sent = first + len(rows) - 1
         return Journal(1, first, previous, tuple(rows), signature)
 

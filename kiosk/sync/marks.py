@@ -85,6 +85,7 @@ class Marks:
         """
         self.path = path
         self._store = open_store(path) if path else sqlite3.connect(":memory:", isolation_level=None)
+        self._inode = path.stat().st_ino if path else 0
         self._store.executescript(_TABLES)
         self._waiting: dict[str, tuple[Mark, str, int]] = {}
 
@@ -92,6 +93,13 @@ class Marks:
         """Write what waits and close the file."""
         self.flush()
         self._store.close()
+
+    def still_there(self) -> bool:
+        """Tell whether the open file is the one that the path names: nobody else sees what goes into another one."""
+        try:
+            return self.path is None or self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def acked(self, hub: str) -> Mark:
         """Return how far a hub has the journal, as far as is known here.

@@ -181,8 +181,11 @@ class Outbox:
 
     def _open(self) -> Reader:
         if self._reader is None:
+            try:
+                self._inode = self.path.stat().st_ino  # first: a file that is replaced in between is then noticed
+            except OSError as error:
+                raise JournalError(f"journal {self.path} cannot be opened: {error.strerror}", transient=True) from error
             self._reader = Reader(self.path)
-            self._inode = self.path.stat().st_ino
         return self._reader
 
     def _rows_after(self, after: Mark, most: int) -> list[Row]:

@@ -7,7 +7,8 @@ Each turn looks at what is due, lets the session decide, sends what may go, and 
 socket, its monitor, the journal's write-ahead log, a person (`kiosk sync now`), or the next deadline.
 
 Rules that must stay true: this process signs nothing and writes no journal; no fault of hub, network, core or disk
-ends it; what is wrong is told in STATUS, in the file for people, and in the log, never swallowed.
+ends it, but a sync.db that was taken away, which a new start makes anew; what is wrong is told in STATUS, in the file
+for people, and in the log, never swallowed.
 """
 
 from __future__ import annotations
@@ -92,7 +93,11 @@ class SyncService:
             self._note("replica", why)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Work until `stop` says so."""
+        """Work until `stop` says so.
+
+        Raises:
+            SyncError: sync.db was removed or replaced: the next start makes it anew.
+        """
         notify.ready("waiting for the line")
         fed_ns = 0
         try:
@@ -101,6 +106,8 @@ class SyncService:
                 if (now := time.monotonic_ns()) - fed_ns >= SECOND:
                     fed_ns = now
                     notify.watchdog()
+                    if not self._marks.still_there():
+                        raise SyncError("sync.db was removed or replaced", hint="it is begun anew", transient=True)
         finally:
             notify.stopping()
             self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import pytest
 
 from kiosk.errors import ControlError, JournalDamaged, SyncError, WireError
 from kiosk.journal.encoding import decode
+from kiosk.journal.store import Journal
 from kiosk.sync import wire
 from kiosk.sync.adoption import AT_ONCE, Adoption
 from kiosk.sync.allowance import Allowance
+from kiosk.sync.asking import ask
 from kiosk.sync.keys import approved_hub
 from kiosk.sync.messages import Ack, DataCursor, Done, Enrolment, Hello, Mark, Message, Nudge, Status, Welcome
 from kiosk.sync.orders import MOST_NEW
@@ -22,7 +25,8 @@ from kiosk.sync.session import Session
 from kiosk.sync.traffic import SECOND, Acked, Habits, State
 from kiosk.sync.wire import Head
 from tests.sync.fake_hub import hub
-from tests.sync.test_service import MS, Kiosk, order_of
+from tests.sync.journals import KEY, commit
+from tests.sync.test_service import MS, Kiosk, everything_is_there, order_of
 
 HEAD = Mark(2, 10, b"h" * 32)
 
@@ -217,3 +221,44 @@ def test_a_document_that_the_core_could_not_take_is_told_again() -> None:
     adoption.came("people", "a")
     adoption.act(20 * SECOND)
     assert core.adopted == ["people"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_reference_data_that_were_taken_away_begin_anew_with_a_new_start(kiosk: Kiosk, replaced: bool) -> None:
+    """An open file without a name would take all that comes, and nobody would see it."""
+    kiosk.start()
+    path = kiosk.state / "sync.db"
+    path.unlink()
+    if replaced:
+        path.write_bytes(b"")
+    assert kiosk.service is not None
+    with pytest.raises(SyncError, match="removed or replaced"):
+        kiosk.service.run(lambda: False)
+    kiosk.service = None
+    kiosk.start()
+    assert path.stat().st_size > 0
+
+
+def test_another_journal_in_the_place_of_the_one_that_was_sent_is_kept_apart_and_told(kiosk: Kiosk) -> None:
+    path = kiosk.state / "journal-live.db"
+    kiosk.journal.close()
+    old = path.with_name("old.db")
+    shutil.copy(path, old)
+    kiosk.journal = Journal.open(path, key=KEY)
+    commit(kiosk.journal, 20)
+    with hub() as city:
+        kiosk.knows(city)
+        kiosk.start()
+        kiosk.until(lambda: everything_is_there(kiosk.journal, city))
+        before = list(city.model.rows)
+        kiosk.journal.close()
+        for more in ("-wal", "-shm"):
+            path.with_name(path.name + more).unlink(missing_ok=True)
+        old.replace(path)
+        kiosk.journal = Journal.open(path, key=KEY)
+        commit(kiosk.journal, 15, 2)  # other facts at the same places, and beyond
+        kiosk.until(lambda: kiosk.trouble() in ("fork", "parted", "journal_damaged", "wrong_chain"))
+        assert list(city.model.rows)[: len(before)] == before
+        ask(kiosk.runtime)
+        kiosk.until(lambda: kiosk.trouble() in ("fork", "parted"))
+        assert kiosk.standing().unsynced > 0

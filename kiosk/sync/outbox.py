@@ -181,10 +181,8 @@ class Outbox:
 
     def _open(self) -> Reader:
         if self._reader is None:
-            try:
-                self._inode = self.path.stat().st_ino  # first: a file that is replaced in between is then noticed
-            except OSError as error:
-                raise JournalError(f"journal {self.path} cannot be opened: {error.strerror}", transient=True) from error
+            # Asked for first: a file that is replaced in between is then noticed, and opened anew.
+            self._inode = self.path.stat().st_ino if self.path.exists() else 0
             self._reader = Reader(self.path)
         return self._reader
 

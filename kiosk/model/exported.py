@@ -14,6 +14,10 @@ from kiosk.model.entry import Posting
 from kiosk.model.money import plain
 
 
+#: Reasons that a memo names, and letters of each.
+MOST_REASONS, LONGEST_REASON = 6, 40
+
+
 class ExportedBlock(msgspec.Struct, frozen=True):
     """What belongs together, of one currency: the entries of a receipt, or one entry that has none."""
 
@@ -39,7 +43,9 @@ class ExportedBlock(msgspec.Struct, frozen=True):
     @property
     def memo(self) -> str:
         """What it is, and for a late one its own date and place; plain ASCII."""
-        what = " + ".join(self.reasons)
+        what = " + ".join(map(_plain, self.reasons[:MOST_REASONS]))
+        if len(self.reasons) > MOST_REASONS:
+            what += " + more"
         if self.tendered is None:
             return what
         return f"{what}; late, of {self.tendered}, {self.kiosk}-{self.epoch}-f{self.seq}"
@@ -81,3 +87,13 @@ class ExportedDate(msgspec.Struct, frozen=True):
     def currencies(self) -> tuple[str, ...]:
         """Currencies that occur, in order of their codes."""
         return tuple(sorted({block.currency for block in self.blocks}))
+
+
+def _plain(reason: str) -> str:
+    """Return a reason in plain letters: a kiosk wrote it, and a spreadsheet would obey a leading ``=``.
+
+    >>> _plain("settlement"), _plain('=1+"1"'), _plain("-2")
+    ('settlement', '?1??1?', '?2')
+    """
+    kept = reason[:LONGEST_REASON]
+    return "".join(each if each.isascii() and (each.isalnum() or each in " _") else "?" for each in kept).strip() or "?"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 
 from kiosk.hub.exports.entries import BookedEntry
-from kiosk.hub.store.tables import box, closing, cursor, kiosk, segment
+from kiosk.hub.store.tables import box, closing, cursor, kiosk, segment, state
 
 
 def not_closed(office: sa.Connection, books: sa.Connection, day: dt.date) -> list[str]:
@@ -26,6 +26,12 @@ def not_posted(segments: sa.Connection, books: sa.Connection) -> int:
     last = segments.execute(sa.select(segment.c.worker, sa.func.max(segment.c.number)).group_by(segment.c.worker))
     reached = {row.worker: row.number for row in books.execute(sa.select(cursor.c.worker, cursor.c.number))}
     return sum(max(0, number - reached.get(worker, 0)) for worker, number in last)
+
+
+def rebuilding(books: sa.Connection) -> bool:
+    """Tell whether the books are being posted anew and have not come as far as they were: half a date is no date."""
+    told = dict(books.execute(sa.select(state.c.name, state.c.value).where(state.c.name.in_(("place", "goal")))).all())
+    return int(told.get("goal") or 0) > int(told.get("place") or 0)
 
 
 def not_counted(books: sa.Connection, entries: Iterable[BookedEntry]) -> list[tuple[str, int]]:

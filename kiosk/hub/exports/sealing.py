@@ -20,7 +20,7 @@ from kiosk.errors import HubError
 from kiosk.hub.exports import agreement
 from kiosk.hub.exports import entries as booked
 from kiosk.hub.exports.formats import Format
-from kiosk.hub.exports.readiness import not_closed, not_counted, not_posted
+from kiosk.hub.exports.readiness import not_closed, not_counted, not_posted, rebuilding
 from kiosk.hub.store.stores import Stores
 from kiosk.hub.store.tables import export, posting
 from kiosk.model.exported import ExportedDate
@@ -130,6 +130,9 @@ def export_date(
     with stores.books.connect() as books:
         if stores.postgresql:  # one state of the books for all questions, as SQLite gives by itself
             books.execution_options(isolation_level="REPEATABLE READ")
+        if rebuilding(books):  # looked at here, in the state that is exported: a rebuild may have begun meanwhile
+            raise HubError("the books are being posted anew", hint="ask again when the projector is done",
+                           transient=True)  # fmt: skip
         after, number = (last.through, last.number + 1) if last is not None else (0, 1)
         if before is not None:
             span = _span_of(stores, before)

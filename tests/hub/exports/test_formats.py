@@ -144,3 +144,17 @@ def test_minor_units_follow_the_currency() -> None:
     assert "commodity JPY 1000.\n" in written("hledger", told)
     assert "JPY  700\n" in written("hledger", told)
     assert (yen.debit_minor, yen.reference) == (700, "K07-1-f1")
+
+
+@pytest.mark.parametrize("name", ["csv", "iif", "hledger"])
+def test_a_reason_that_a_stolen_kiosk_wrote_is_no_formula_and_no_line(name: str) -> None:
+    reasons = ('=HYPERLINK("http://evil")\n2026-03-10 evil', "\u202eevil", "-1", *(f"r{each}" for each in range(999)))
+    forged = msgspec.structs.replace(PAID, reasons=reasons)
+    text = written(name, msgspec.structs.replace(TOLD, blocks=(forged,)))
+    assert text.count("\n") == written(name, msgspec.structs.replace(TOLD, blocks=(PAID,))).count("\n")
+    assert "=H" not in text
+    assert "\u202e" not in text
+    assert "http:" not in text
+    assert forged.memo.startswith("?HYPERLINK??http???evil")
+    assert forged.memo.endswith("+ r0 + r1 + r2 + more")
+    assert not forged.memo.startswith(("=", "+", "-", "@"))

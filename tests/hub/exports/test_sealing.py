@@ -225,3 +225,15 @@ def test_a_stored_export_that_does_not_fit_the_books_is_found(stores: Stores, ha
     with stores.office.begin() as office:
         office.execute(harm)
     assert code in [finding.code for finding in recount(stores)]
+
+
+def test_half_a_rebuild_is_never_exported(both_stores: Stores) -> None:
+    books = Books(both_stores)
+    books.pay("K07", "s1")
+    with both_stores.books.begin() as connection:
+        connection.execute(sa.insert(tables.state), [{"name": "place", "value": "3"}, {"name": "goal", "value": "9"}])
+    with pytest.raises(HubError, match="posted anew"):
+        export_date(both_stores, asked(), CITY)
+    with both_stores.books.begin() as connection:
+        connection.execute(sa.update(tables.state).where(tables.state.c.name == "place").values(value="9"))
+    assert export_date(both_stores, asked(), CITY).number == 1

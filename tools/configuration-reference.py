@@ -1,4 +1,4 @@
-"""Write docs/configuration.md: every key of kiosk.toml and city.toml, from the structs that read it.
+"""Write docs/configuration.md: every key of kiosk.toml, city.toml and hub.toml, from the structs that read it.
 
 The words are the `#:` lines of the fields, so that code and reference cannot differ; a test compares them.
 
@@ -19,6 +19,7 @@ import msgspec
 from kiosk.app import sections
 from kiosk.checkout.settings import Periods
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
+from kiosk.hub.settings import Alerts, Hub, Listen, Web
 from kiosk.plugins.manager import load_plugins
 from kiosk.protocols.escpos.profile import Profile
 from kiosk.sync.settings import HubAddress, SyncSettings
@@ -35,7 +36,11 @@ HEAD = """\
 the nearest key there is. [config/kiosk.toml](../config/kiosk.toml) is a whole file to begin with. `kiosk config check`
 checks one with everything it points to; `kiosk config show` fills in every default. How to set up a machine is in
 [operations.md](operations.md). What belongs to the city and not to one machine is in the head of the city's pack,
-[city.toml](#citytoml).
+[city.toml](#citytoml). A city's hub has a file of its own, [hub.toml](#hubtoml).
+"""
+HUB_FILE_NOTE = """\
+The configuration of a city's hub, read as strictly as `kiosk.toml`; [config/hub.toml](../config/hub.toml) is a whole
+one to begin with, and [hub.md](hub.md) tells how to set one up. Relative paths count from the directory of the file.
 """
 CITY_NOTE = """\
 The head of a city's pack, the directory that `paths.city_data` names; [config/city.toml](../config/city.toml) is a
@@ -74,12 +79,17 @@ SECTIONS = (
     ("[[device]]", sections.DeviceConfig, DEVICE_NOTE),
     ("[[people]]", sections.Person, PEOPLE_NOTE),
 )
+HUB_SECTIONS = (("hub", Hub), ("listen", Listen), ("web", Web), ("alerts", Alerts))
 NESTED = {("[checkout]", "periods"), ("[sync]", "hub")}
 #: Meaning of fields whose names say enough where they are declared.
 WORDS = {
     "Identity.currency": "ISO 4217 code of the one currency of this kiosk.",
     "CheckoutSettings.periods": "A section of its own.",
     "SyncSettings.hub": "Sections of their own.",
+    "Hub.currency": "ISO 4217 code of what the books are kept in.",
+    "Web.host": "Address that the pages listen on.",
+    "Alerts.sender": "From whom mail comes.",
+    "Alerts.receivers": "To whom it goes.",
     "Periods.reviewing": "Reading what is owed.",
     "Periods.consenting": "Reading the conditions.",
     "Periods.thanking": "The last screen of a payment.",
@@ -165,6 +175,9 @@ def page() -> str:
     parts += ["## `city.toml`\n", CITY_NOTE, table(CityFile, frozenset({"colours", "receipt"}))]
     parts += ["## `[colours]` of `city.toml`\n", COLOURS_NOTE, table(Colours)]
     parts += ["## `[receipt]` of `city.toml`\n", table(ReceiptOptions)]
+    parts += ["## `hub.toml`\n", HUB_FILE_NOTE]
+    for name, struct in HUB_SECTIONS:
+        parts += [f"### `[{name}]` of `hub.toml`\n", table(struct)]
     specs = load_plugins(safe_mode=True).drivers
     kinds: list[str] = []
     for spec in specs.values():

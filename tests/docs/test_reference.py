@@ -12,6 +12,7 @@ import pytest
 
 from kiosk.app import sections
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
+from kiosk.hub.settings import HubConfig
 from tests.docs.pages import PAGES, ROOT, section
 
 
@@ -60,6 +61,23 @@ def test_every_key_of_a_citys_file_stands_under_its_section(heading: str, struct
             assert f"| `{field.encode_name}` |" in told, field.name
 
 
+def test_every_key_of_a_hubs_file_stands_under_its_section() -> None:
+    found = structs_below(HubConfig)
+    assert {"hub", "listen", "web", "alerts"} == set(found)
+    for name, struct in found.items():
+        told = section(PAGES["docs/configuration.md"], f"### `[{name}]` of `hub.toml`")
+        for field in msgspec.structs.fields(struct):
+            assert f"| `{field.encode_name}` |" in told, f"{name}.{field.name}"
+
+
+def test_every_key_of_a_hubs_file_stands_in_the_file_that_ships() -> None:
+    ships = (ROOT / "config" / "hub.toml").read_text("utf-8")
+    for name, struct in structs_below(HubConfig).items():
+        told = ships.split(f"[{name}]\n", 1)[1].split("\n[", 1)[0]
+        for field in msgspec.structs.fields(struct):
+            assert re.search(rf"^(# )?{field.encode_name} = ", told, re.MULTILINE), f"{name}.{field.name}"
+
+
 def test_the_reference_is_what_the_structs_say_now() -> None:
     assert PAGES["docs/configuration.md"] == tool().page(), "run tools/configuration-reference.py"
 
@@ -88,5 +106,6 @@ def test_every_word_of_the_house_has_its_place_in_the_glossary() -> None:
         "note", "invoice", "tender", "overpayment", "deposit", "fact", "entry", "posting", "journal", "ledger",
         "reversal", "over/short", "event", "intent", "command", "effect", "plugin", "driver", "transport", "codec",
         "epoch", "realm", "suspense", "dispute", "quote", "snapshot",
+        "hub", "enrolment", "segment", "books", "incarnation", "fork", "data set", "export",
     ):  # fmt: skip
         assert re.search(rf"(\*\*|\| |`){re.escape(word)}\b", told), word

@@ -240,6 +240,25 @@ class Acts:
         self.flush()
         self._boxes.counted(place, body)
 
+    # --- what the hub said itself ----------------------------------------------------------------------------
+
+    def people_adopted(self, place: Place, fact: Fact, _: int, __: bytes) -> None:
+        """A kiosk took the hub's people, or could not: whom its own configuration contradicts is told."""
+        body = fact.body
+        assert isinstance(body, facts.PeopleAdopted)
+        if body.refused:
+            self.batch.found("people_refused", *place, f"version {body.version}: {body.refused}")
+        elif body.conflicts:
+            told = ", ".join(body.conflicts)
+            self.batch.found("people_conflict", *place, f"version {body.version} stands; other at the kiosk: {told}")
+
+    def pack_adopted(self, place: Place, fact: Fact, _: int, __: bytes) -> None:
+        """A kiosk took the city's pack for its next start, or refused it."""
+        body = fact.body
+        assert isinstance(body, facts.PackAdopted)
+        if body.refused:
+            self.batch.found("pack_refused", *place, f"version {body.version}: {body.refused}")
+
 
 def _value(value: Money | None) -> tuple[str, int]:
     return (value.currency, value.minor) if value is not None else ("", 0)
@@ -259,4 +278,5 @@ DEEDS: dict[type, Any] = {
     facts.Reversed: Acts.reversed, facts.ReceiptIssued: Acts.issued, facts.DayClosed: Acts.day_closed,
     facts.CountClosed: Acts.count_closed, facts.CashboxChanged: Acts.box_moved, facts.BoxExchanged: Acts.box_moved,
     facts.ExchangeAbandoned: Acts.box_moved, facts.BoxReceived: Acts.box_moved, facts.Commissioned: Acts.box_moved,
+    facts.PeopleAdopted: Acts.people_adopted, facts.PackAdopted: Acts.pack_adopted,
 }  # fmt: skip

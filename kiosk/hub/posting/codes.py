@@ -29,6 +29,9 @@ POSTED = {
     "receipt_twice": "one receipt number was issued twice",
     "closing_twice": "one Z number was given twice",
     "box_differs": "a count compares with another sum than the notes of the box session",
+    "people_conflict": "a kiosk's own list of people says something else than the hub's, which stands",
+    "people_refused": "a kiosk could not take the hub's list of people",
+    "pack_refused": "a kiosk refused the city's pack that the hub sent",
     "facts_missing": "facts between two segments of a journal are missing",
     "facts_repeated": "a segment repeats facts that are posted; they are not posted again",
     "segment_missing": "a segment that was acknowledged, or is in the merge order, is not in the database",
@@ -50,7 +53,8 @@ VERIFIED = {
 
 SEVERITIES = {
     "paid_twice": "note", "other_realm": "warning", "fact_too_new": "warning", "kind_unknown": "warning",
-    "facts_repeated": "warning", "epoch_cuts_facts": "warning", "books_uncompared": "note",
+    "people_conflict": "warning", "facts_repeated": "warning", "epoch_cuts_facts": "warning",
+    "books_uncompared": "note",
 }  # fmt: skip
 
 CODES = {**QUARANTINED, **POSTED, **VERIFIED}

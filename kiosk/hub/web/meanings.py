@@ -41,7 +41,7 @@ _ADVICE = {
     ("ingest", "epoch_ended"): _CLONE,
     ("ingest", "ahead_differs"): f"Both are kept. {_CLONE}",
     ("ingest", "epoch_cuts_facts"): "Hold the slips of the facts that were cut against the new epoch.",
-    ("posting", "epoch_cuts_facts"): "Hold the slips of the facts that were cut against the new epoch.",
+    ("books", "epoch_cuts_facts"): "Hold the slips of the facts that were cut against the new epoch.",
     ("ingest", "kiosk_rolled_back"): _LOST,
     ("ingest", "history_missing"): _LOST,
     ("ingest", "hub_rolled_back"): "Expected after a restore: the kiosks send what is missing. Wait, then verify.",
@@ -72,6 +72,9 @@ _ADVICE = {
     ("books", "other_realm"): "Look at the kiosk's realm; nothing of another realm is ever posted.",
     ("books", "paid_twice"): "Nothing is wrong with the books. The case says what is owed back: decide about it.",
     ("books", "box_differs"): "Count again if the box is still there; hold its Z slips against its notes.",
+    ("books", "people_conflict"): "Take those people out of the kiosk's own list, or publish the list as it should be.",
+    ("books", "people_refused"): "Mend the list that the detail names, and publish it again.",
+    ("books", "pack_refused"): "Mend what the detail names, count the pack's version up, and publish it again.",
     ("books", "books_uncompared"): "Run `kiosk hub verify` again when the projector has caught up.",
     ("books", "book_differs"): "Run `kiosk hub rebuild`; if it stays, keep both for whoever maintains the software.",
 }

@@ -411,3 +411,24 @@ def test_a_price_that_was_frozen_in_one_turn_is_known_when_it_is_settled_in_anot
     running = books_of(stores)
     post(stores, rules, "other rules")
     assert books_of(stores) == running
+
+
+def test_people_and_packs_that_a_kiosk_contradicts_or_refuses_are_findings(
+    stores: Stores, rules: Rules, machine: Make
+) -> None:
+    kiosk = machine("K01")
+    kiosk.commit(facts.PeopleAdopted(3, "0" * 16, ("p01",)), actor="hub:city-hall")
+    (conflict,) = kiosk.commit(facts.PeopleAdopted(4, "0" * 16, ("p01",), ("p01", "p09")), actor="hub:city-hall")
+    (refused,) = kiosk.commit(facts.PeopleAdopted(5, "0" * 16, (), (), "p01 has no PIN"), actor="hub:city-hall")
+    kiosk.commit(facts.PackAdopted(1, "example-city 2026.2", "0" * 16), actor="hub:city-hall")
+    (pack,) = kiosk.commit(facts.PackAdopted(2, "", "", "chart.toml is missing"), actor="hub:city-hall")
+    store(stores, kiosk)
+    post(stores, rules)
+    with stores.books.connect() as connection:
+        found = connection.execute(sa.select(tables.finding.c.code, tables.finding.c.seq, tables.finding.c.severity,
+                                             tables.finding.c.detail)).all()  # fmt: skip
+    assert sorted(tuple(row) for row in found) == [
+        ("pack_refused", pack, "error", "version 2: chart.toml is missing"),
+        ("people_conflict", conflict, "warning", "version 4 stands; other at the kiosk: p01, p09"),
+        ("people_refused", refused, "error", "version 5: p01 has no PIN"),
+    ]

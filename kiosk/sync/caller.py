@@ -12,9 +12,12 @@ from kiosk.sync.connection import Connection
 from kiosk.sync.hubs import HubOrder, Target
 from kiosk.sync.line import Line
 from kiosk.sync.orders import Keyring
+from kiosk.sync.session import REFUSED_S
 
 #: Without an enrolled hub, the file of the known ones is read again after so long.
 IDLE_NS = 2_000_000_000
+#: Where one hub turned this kiosk away for long, the next one is called after so long.
+BESIDE_NS = 1_000_000_000
 
 #: Age at which a line is opened anew, and by chance a quarter more, so that a fleet does not do it together.
 RENEW_NS = 86_400_000_000_000
@@ -62,7 +65,10 @@ class Caller:
         if code == "not_admitted":
             self._keyring.refused()
         self._renew_ns = 0
-        self._order.failed(now)
+        if code not in REFUSED_S:
+            self._order.failed(now)
+        elif self._order.refused(now):
+            self._next_ns = now + BESIDE_NS
 
     def is_old(self, now: int) -> bool:
         """Tell, once, that the line is to be opened anew: what a hub tells with WELCOME is then known in a day."""

@@ -71,6 +71,15 @@ class HubOrder:
             self._at, self._tries, self._down_ns = (self._at + 1) % len(self._hubs), 0, now
             self._look_ns = now + self._look_back
 
+    def refused(self, now: int) -> bool:
+        """The target turned this kiosk away and will for long; return whether there is another hub to go to."""
+        self._tries += 1
+        if len(self._hubs) < 2:
+            return False
+        self._at, self._tries, self._down_ns = (self._at + 1) % len(self._hubs), 0, None
+        self._look_ns = now + self._look_back
+        return self._at != 0
+
     def reached(self) -> None:
         """The hub welcomed this kiosk."""
         self._down_ns, self._tries = None, 0

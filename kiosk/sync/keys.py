@@ -205,6 +205,8 @@ def load_hubs(state: Path) -> dict[str, KnownHub]:
         raise SyncError(f"{path}: {error.strerror}", hint="run as the kiosk's user") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SyncError(f"{path} is damaged: {str(error)[:100]}", hint="remove it and enrol again") from error
+    if not all(_SIGNING_KEY.fullmatch(known.signing_key) for known in found):
+        raise SyncError(f"{path} holds a signing key that is none", hint="remove it and enrol again")
     return {known.fingerprint: known for known in found}
 
 
@@ -234,6 +236,8 @@ def take_into_use(state: Path, name: str = NEXT) -> TransportKey:
     """
     try:
         (state / name).replace(state / CURRENT)
+        if name != NEXT:  # the hub has retired what it was told before
+            (state / NEXT).unlink(missing_ok=True)
         sync_directory(state)
     except OSError as error:
         raise SyncError(f"{state / name}: {error.strerror}", hint="ask the hub for another ROTATE") from error

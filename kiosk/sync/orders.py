@@ -15,10 +15,10 @@ from typing import Protocol
 
 import msgspec
 
-from kiosk.errors import KioskError
+from kiosk.errors import KioskError, SyncError
 from kiosk.journal.keys import verify
 from kiosk.sync.allowance import Allowance
-from kiosk.sync.keys import CURRENT, NEXT, KnownHub, TransportKey, take_into_use
+from kiosk.sync.keys import CURRENT, NEXT, KnownHub, TransportKey, load_hubs, take_into_use
 from kiosk.sync.messages import Command, Done, Mark
 from kiosk.sync.receipts import command_message, kiosk_key_message
 
@@ -57,6 +57,15 @@ class Keyring:
         #: Whether the next connection tries the next pair: not again before the present one has served in between.
         self._try_next = True
         self._trying = False
+
+    @property
+    def held_back(self) -> str:
+        """Why no hub may have the pair changed, "" where it may: of several hubs only that one would learn of it."""
+        try:
+            known = load_hubs(self._state)
+        except SyncError as error:
+            return error.message
+        return "other hubs know this kiosk by the same key: enrol it anew" if len(known) > 1 else ""
 
     def pair(self) -> TransportKey:
         """Return the pair to connect with.
@@ -124,6 +133,8 @@ class Orders:
             return Ordered(Done(command.id, "refused", "the signature is not the hub's"))
         if command.command not in COMMANDS:
             return Ordered(Done(command.id, "refused", f"there is no command {command.command[:20]!r}"))
+        if command.command == "rotate" and (why := self._keyring.held_back):
+            return Ordered(Done(command.id, "refused", why[:400]))
         known = command.id in self._told or command.id in self._waiting
         if not known and not self._allowed.take(self._now()):
             return Ordered(put_off=command.id)  # the hub sends it again until it is answered

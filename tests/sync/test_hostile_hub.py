@@ -18,9 +18,9 @@ from kiosk.sync import wire
 from kiosk.sync.adoption import AT_ONCE, Adoption
 from kiosk.sync.allowance import Allowance
 from kiosk.sync.asking import ask
-from kiosk.sync.keys import approved_hub
-from kiosk.sync.messages import Ack, DataCursor, Done, Enrolment, Hello, Mark, Message, Nudge, Status, Welcome
-from kiosk.sync.orders import MOST_NEW
+from kiosk.sync.keys import CURRENT, ENROLLING, NEXT, TransportKey, approved_hub, take_into_use
+from kiosk.sync.messages import Ack, DataCursor, Done, Enrolment, Hello, Mark, Message, Nack, Nudge, Status, Welcome
+from kiosk.sync.orders import MOST_NEW, Keyring
 from kiosk.sync.session import Session
 from kiosk.sync.traffic import SECOND, Acked, Habits, State
 from kiosk.sync.wire import Head
@@ -117,6 +117,14 @@ def test_a_signing_key_that_is_none_is_not_kept() -> None:
     answer = Enrolment("approved", "w", hub="city", server_key="k", signing_key="z" * 64)
     with pytest.raises(SyncError, match="no signing key"):
         approved_hub("K07", "f", "k", answer)
+
+
+def test_a_signing_key_that_was_spoiled_here_is_told_and_ends_nothing(kiosk: Kiosk) -> None:
+    with hub() as city:
+        kiosk.knows(city, signing_key="z" * 64)
+        kiosk.start()
+        kiosk.until(lambda: kiosk.trouble() == "not_enrolled" or any("signing key" in line for line in kiosk.said))
+        assert not city.came
 
 
 class _FullDisk:
@@ -262,3 +270,34 @@ def test_another_journal_in_the_place_of_the_one_that_was_sent_is_kept_apart_and
         ask(kiosk.runtime)
         kiosk.until(lambda: kiosk.trouble() in ("fork", "parted"))
         assert kiosk.standing().unsynced > 0
+
+
+def test_a_hub_that_turns_a_kiosk_away_keeps_it_from_no_other(kiosk: Kiosk) -> None:
+    """Without a second hub the kiosk waits for minutes: nothing changes by trying often."""
+    with hub("city-hall") as first, hub("town-hall") as second:
+        first.model.receive = lambda session, message: Nack("fenced")  # type: ignore[method-assign, assignment]
+        kiosk.knows(first, second)
+        kiosk.start()
+        kiosk.until(lambda: everything_is_there(kiosk.journal, second))
+        assert kiosk.standing().hub == "town-hall"
+
+
+def test_no_hub_alone_changes_the_key_by_which_two_know_a_kiosk(kiosk: Kiosk) -> None:
+    with hub("city-hall") as first, hub("town-hall") as second:
+        kiosk.knows(first, second)
+        kiosk.start()
+        kiosk.until(lambda: first.of(Status))
+        first.say(order_of(first, "rotate"))
+        kiosk.until(lambda: first.of(Done))
+    (done,) = first.of(Done)
+    assert isinstance(done, Done)
+    assert (done.outcome, done.key) == ("refused", "")
+    assert not (kiosk.state / NEXT).exists()
+
+
+def test_a_key_that_was_announced_before_a_new_enrolment_is_not_tried_again(tmp_path: Path) -> None:
+    for name in (CURRENT, NEXT, ENROLLING):
+        TransportKey.create(tmp_path / name)
+    fresh = TransportKey.load(tmp_path / ENROLLING).public
+    assert take_into_use(tmp_path, ENROLLING).public == fresh
+    assert Keyring(tmp_path).pair().public == fresh

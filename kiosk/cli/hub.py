@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
+from kiosk.cli.lazy import Commands, LazyGroup
+
 #: Command -> (module, attribute, one line), in the order of their use.
-COMMANDS: dict[str, tuple[str, str, str]] = {
+COMMANDS: Commands = {
     "init": ("hub_running", "init", "make keys and databases of a new hub"),
     "run": ("hub_running", "run", "run the hub until it is told to end"),
     "status": ("hub_running", "status", "what the hub is doing, and every kiosk at a glance"),
@@ -32,27 +32,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyHub(click.Group):
+class HubGroup(LazyGroup):
     """The group of the hub's commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in their order of use."""
-        return [name for name in COMMANDS if name != "part"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        found: click.Command = getattr(import_module(f"kiosk.cli.{module}"), attribute)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+    table = COMMANDS
+    hidden_names = ("part",)
 
 
-@click.command(cls=LazyHub)
+@click.command(cls=HubGroup)
 def hub() -> None:
     """The city's hub: takes in the journals of all kiosks and proves every cent."""

@@ -173,10 +173,9 @@ def restore(source: Path | None, after_pg_restore: bool, config_file: Path, as_j
         tell_json("kiosk-hub-restore-1", {"incarnation": fresh, "segments": count})
         return
     click.secho(f"restored, incarnation {fresh}: the kiosks will be told and send what is missing", fg="green")
-    if not (setup.config.state / copies.KEYS).is_dir():
-        click.secho(
-            "  the hub's keys are not here: put them back before it runs, or enrol every kiosk again", fg="yellow"
-        )
+    keys = setup.config.state / copies.KEYS
+    if not keys.is_dir():
+        click.secho(f"  the hub's keys are not here: put a copy of them into {keys} before it runs", fg="yellow")
 
 
 def _open(config_file: Path, *, readonly: bool) -> tuple[HubSetup, Stores]:

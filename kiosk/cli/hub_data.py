@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import re
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kiosk.cli.options import hub_option, json_option, tell_json, tell_table
+from kiosk.cli.progress import Progress
 from kiosk.errors import HubError, ImportRowError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def import_(
         today = _today(setup)
         key = setup.config.state / KEY_FILE
         had_key = key.exists()
-        progress = _Progress(quiet=as_json)
+        progress = Progress("importing", quiet=as_json)
         report = import_file(
             file, load_mapping(text, name), service, stores, setup.config.state, rejects,
             taken_at_ns=time.time_ns(), by=getpass.getuser(), counted=counted_by(stores, *counted) if counted else 0,
@@ -125,29 +125,6 @@ def _today(setup: HubSetup) -> dt.date:
     from zoneinfo import ZoneInfo
 
     return dt.datetime.now(ZoneInfo(setup.zone)).date()
-
-
-class _Progress:
-    """A bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._bar: Any = None
-        self._done = 0
-        self._quiet = quiet or not sys.stderr.isatty()
-
-    def __call__(self, done: int, whole: int) -> None:
-        """Show how far it is."""
-        if self._quiet:
-            return
-        if self._bar is None:
-            self._bar = click.progressbar(length=max(whole, 1), label="importing", file=sys.stderr)
-        self._bar.update(done - self._done)
-        self._done = done
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._bar is not None:
-            self._bar.render_finish()
 
 
 # --- publish --------------------------------------------------------------------------------------------------

@@ -22,14 +22,17 @@ PARTS = ("front", "worker", "projector", "librarian", "web")
 
 
 @click.command()
+@click.option(
+    "--new-keys", is_flag=True, help="Also where the files of keys are lost for good: enrol every kiosk again."
+)
 @hub_option
 @json_option
-def init(config_file: Path, as_json: bool) -> None:
+def init(new_keys: bool, config_file: Path, as_json: bool) -> None:
     """Make keys and databases of a new hub; what is there already stays as it is."""
     from kiosk.app.hubs import load_hub
     from kiosk.hub.founding import found
 
-    told = found(load_hub(config_file), time.time_ns())
+    told = found(load_hub(config_file), time.time_ns(), lost=new_keys)
     if as_json:
         tell_json("kiosk-hub-init-1", told.told())
         return
@@ -45,9 +48,11 @@ def init(config_file: Path, as_json: bool) -> None:
 def run(config_file: Path) -> None:
     """Run all parts of the hub until SIGTERM or Ctrl-C."""
     from kiosk.app.hubs import load_hub
+    from kiosk.hub.front.server_keys import load_signing_key
     from kiosk.hub.running import HubRunning
 
     setup = load_hub(config_file)
+    load_signing_key(setup.config.state)
     code = HubRunning(setup.file, setup.config, lambda line: click.echo(line)).run(_until_told())
     click.get_current_context().exit(code)
 

@@ -47,15 +47,12 @@ def _by() -> str:
 @json_option
 def keys(config_file: Path, as_json: bool) -> None:
     """Show the hub's own keys, their fingerprints and where they answer."""
-    import sqlalchemy as sa
-
-    from kiosk.hub.front.server_keys import announced_endpoint, transport_keys
-    from kiosk.hub.store.tables import server_key
+    from kiosk.hub.front.server_keys import announced_endpoint, signing_key, transport_keys
     from kiosk.sync.keys import fingerprint
 
     with _office(config_file) as (settings, stores), stores.office.connect() as connection:
         answering = transport_keys(connection)
-        signing = connection.execute(sa.select(server_key.c.key).where(server_key.c.purpose == "signing")).scalar()
+        signing = signing_key(connection)
     if not answering or not signing:
         raise HubError("this hub has no keys", hint="kiosk hub init")
     told = [

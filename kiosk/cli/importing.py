@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from kiosk import config as configuration
 from kiosk.cli.options import config_option, json_option, tell_json
+from kiosk.cli.progress import Progress
 from kiosk.errors import ImportRowError
 
 
@@ -53,7 +53,7 @@ def import_(
     mapping = load_mapping(configuration.read_text(source), str(source))
     rejects = rejects or file.with_suffix(".rejects.csv")
     today = app.make_clock(setup).today()
-    progress = _Progress(quiet=as_json)
+    progress = Progress("importing", quiet=as_json)
     key = key_beside(setup.replica_path)
     had_key = key.exists()
     setup.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -84,24 +84,3 @@ def _mapping_of(setup: Any, service: str) -> Path:
     if not found.is_file():
         raise ImportRowError(f"there is no mapping {found}", hint="give one with --mapping")
     return found
-
-
-class _Progress:
-    """A bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._bar: Any = None
-        self._done = 0
-        self._quiet = quiet or not sys.stderr.isatty()
-
-    def __call__(self, done: int, whole: int) -> None:
-        if self._quiet:
-            return
-        if self._bar is None:
-            self._bar = click.progressbar(length=max(whole, 1), label="importing", file=sys.stderr)
-        self._bar.update(done - self._done)
-        self._done = done
-
-    def end(self) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 import kiosk as package
+from kiosk.cli.lazy import Commands, LazyGroup
 from kiosk.errors import ControlError, KioskError
 
 #: Exit codes.
 OK, PROBLEM, USAGE, NOT_REACHED, NOT_PERMITTED = 0, 1, 2, 3, 4
 
 #: Command -> (module, attribute, one line).
-COMMANDS: dict[str, tuple[str, str, str]] = {
+COMMANDS: Commands = {
     "run": ("running", "run", "run the kiosk until it is told to end"),
     "demo": ("demonstrating", "demo", "start a whole kiosk on simulated devices"),
     "simulate": ("simulating", "simulate", "run one simulated device alone"),
@@ -44,37 +44,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command when it is used."""
+class KioskGroup(LazyGroup):
+    """All commands; an error that the kiosk knows becomes one clear line and an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in their order of use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        found: click.Command = getattr(import_module(f"kiosk.cli.{module}"), attribute)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, _, told) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which one may have been meant."""
-        import difflib
-
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0][:60]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
+    table = COMMANDS
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error that the kiosk knows becomes one clear line and an exit code."""
@@ -108,7 +81,7 @@ def code_of(error: KioskError) -> int:
     return PROBLEM
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=KioskGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--no-color", "--no-colour", "plain", is_flag=True, help="No colours (also with NO_COLOR set).")
 @click.version_option(package.__version__, prog_name="kiosk")
 @click.pass_context

@@ -141,7 +141,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def trouble(code: str, detail: str, at_ns: int) -> Trouble:
     """Return a trouble with its words; an unknown code is its own words."""
     words, cure = TROUBLES.get(code, (f"the hub refused: {code[:40]}", "see the hub's findings"))
-    return Trouble(code, words, cure, detail[:400], at_ns)
+    return Trouble(_shown(code), _shown(words), cure, _shown(detail[:400]), at_ns)
+
+
+def _shown(text: str) -> str:
+    """Return a text of the hub's in which nothing begins a line or moves a cursor."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def own_clock() -> Clock:

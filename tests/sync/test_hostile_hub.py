@@ -301,3 +301,14 @@ def test_a_key_that_was_announced_before_a_new_enrolment_is_not_tried_again(tmp_
     fresh = TransportKey.load(tmp_path / ENROLLING).public
     assert take_into_use(tmp_path, ENROLLING).public == fresh
     assert Keyring(tmp_path).pair().public == fresh
+
+
+def test_a_hubs_words_begin_no_line_of_the_log(kiosk: Kiosk) -> None:
+    with hub() as city:
+        city.model.receive = lambda session, message: Nack("x\nforged", detail="a\r\nkiosk: all is well\x1b[2J")  # type: ignore[method-assign, assignment]
+        kiosk.knows(city)
+        kiosk.start()
+        kiosk.until(lambda: "all is well" in "".join(kiosk.said))
+        assert all(line.isprintable() for line in kiosk.said)
+        kiosk.until(lambda: kiosk.standing().last is not None)
+        assert kiosk.standing().last.detail.isprintable()  # type: ignore[union-attr]

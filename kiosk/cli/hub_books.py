@@ -161,6 +161,7 @@ def restore(source: Path | None, after_pg_restore: bool, config_file: Path, as_j
         finally:
             stores.close()
         count = None
+        sealed = _sealed(setup)
     else:
         _needs_files(setup, "pg_restore --exit-on-error --dbname=", " FILE, then kiosk hub restore --after-pg-restore")
         if source is None:
@@ -169,13 +170,39 @@ def restore(source: Path | None, after_pg_restore: bool, config_file: Path, as_j
         if told.hub != setup.config.hub.id:
             click.secho(f"the backup is of hub {told.hub}, this configuration of {setup.config.hub.id}", fg="yellow")
         count = told.segments
+        sealed = _sealed(setup)
     if as_json:
-        tell_json("kiosk-hub-restore-1", {"incarnation": fresh, "segments": count})
+        exports = [{"target": target, "number": number, "date": date} for target, number, date in sealed]
+        tell_json("kiosk-hub-restore-1", {"incarnation": fresh, "segments": count, "newest_exports": exports})
         return
     click.secho(f"restored, incarnation {fresh}: the kiosks will be told and send what is missing", fg="green")
+    for target, number, date in sealed:
+        click.echo(f"  the newest export to {target} that is known here is {number}, of {date}")
+    click.secho(
+        "  exports that were made after the backup are not known here, and could come out otherwise: see docs/exports.md "
+        "before the next one",
+        fg="yellow",
+    )
     keys = setup.config.state / copies.KEYS
     if not keys.is_dir():
         click.secho(f"  the hub's keys are not here: put a copy of them into {keys} before it runs", fg="yellow")
+
+
+def _sealed(setup: HubSetup) -> list[tuple[str, int, str]]:
+    """Return target, number and date of the newest export to each target."""
+    import sqlalchemy as sa
+
+    from kiosk.hub.store.stores import GROUPS
+    from kiosk.hub.store.tables import export
+
+    stores = setup.stores(readonly=tuple(GROUPS))
+    try:
+        with stores.office.connect() as office:
+            wanted = sa.select(export.c.target, sa.func.max(export.c.number), sa.func.max(export.c.business_date))
+            rows = office.execute(wanted.group_by(export.c.target)).all()
+    finally:
+        stores.close()
+    return sorted((row[0], row[1], row[2]) for row in rows)
 
 
 def _open(config_file: Path, *, readonly: bool) -> tuple[HubSetup, Stores]:

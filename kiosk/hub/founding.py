@@ -34,8 +34,8 @@ class Founded(msgspec.Struct, frozen=True):
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
-def found(setup: HubSetup, now_ns: int) -> Founded:
-    """Make what is missing; everything that is there stays.
+def found(setup: HubSetup, now_ns: int, *, lost: bool = False) -> Founded:
+    """Make what is missing; everything that is there stays.  `lost`: also keys whose files will not come back.
 
     Raises:
         KioskError: a directory, key or database cannot be made, or the store belongs to another hub.
@@ -60,7 +60,7 @@ def found(setup: HubSetup, now_ns: int) -> Founded:
             if not rows:
                 connection.execute(identity.insert().values(hub=config.hub.id, incarnation=incarnation, made_ns=now_ns))
         with stores.office.begin() as connection:
-            make_keys(connection, config.state)
+            make_keys(connection, config.state, lost=lost)
             current = transport_keys(connection)[0]
         return Founded(
             config.hub.id, incarnation, announced_endpoint(config.listen, current), config.listen.enrol,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -49,20 +50,41 @@ def load_signing_key(state: Path) -> SigningKey:
     """Read the hub's signing key.
 
     Raises:
-        JournalError: it is missing, open to others or damaged.
+        HubError: it is missing.
+        JournalError: it is open to others or damaged.
     """
+    if not signing_path(state).exists():
+        raise HubError(
+            f"the hub's secret keys are not in {state / 'keys'}",
+            hint="a new hub: kiosk hub init; after a restore: put a copy of them there",
+        )
     return SigningKey.load(signing_path(state))
 
 
-def make_keys(connection: sa.Connection, state: Path) -> None:
+def make_keys(connection: sa.Connection, state: Path, *, lost: bool = False) -> None:
     """Make the keys of a new hub within a transaction of `office`; keys that are there stay.
 
+    `lost` says that secrets whose files are missing never come back: their rows are retired, and new keys made.
+
     Raises:
+        HubError: the file of a key is missing and was not said to be lost.
         KioskError: a file cannot be written, or lies there without its row.
     """
     now = time.time_ns()
-    found = {(row.purpose, row.state) for row in connection.execute(sa.select(server_key))}
-    if not any(purpose == "signing" for purpose, _ in found):
+    gone = [row for row in _in_force(connection) if not _secret_path(state, row.purpose, row.key).exists()]
+    if gone and not lost:
+        raise HubError(
+            f"the hub's secret keys are not in {state / 'keys'}",
+            hint="put a copy of them there; if none is left: kiosk hub init --new-keys, and enrol every kiosk",
+        )
+    for row in gone:
+        connection.execute(
+            server_key.update()
+            .where(server_key.c.purpose == row.purpose, server_key.c.key == row.key)
+            .values(state="retired")
+        )
+    found = {(row.purpose, row.state) for row in _in_force(connection)}
+    if ("signing", "current") not in found:
         path = signing_path(state)
         # A file without its row is the rest of a set-up that was cut off: it is taken, never replaced.
         signing = SigningKey.load(path) if path.exists() else SigningKey.create(path)
@@ -70,6 +92,19 @@ def make_keys(connection: sa.Connection, state: Path) -> None:
     if ("transport", "current") not in found:
         _add(connection, "transport", _new_pair(state), "current", "", now)
     bump(connection, "registry")
+
+
+def signing_key(connection: sa.Connection) -> str:
+    """Return the public half of the key that signs for the hub, hexadecimal; "" before there is one."""
+    return next((row.key for row in _in_force(connection) if row.purpose == "signing"), "")
+
+
+def _in_force(connection: sa.Connection) -> list[sa.Row[Any]]:
+    return list(connection.execute(sa.select(server_key).where(server_key.c.state != "retired")))
+
+
+def _secret_path(state: Path, purpose: str, key: str) -> Path:
+    return signing_path(state) if purpose == "signing" else transport_path(state, key)
 
 
 def transport_keys(connection: sa.Connection) -> list[ServerKey]:

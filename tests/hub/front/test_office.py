@@ -10,14 +10,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kiosk.errors import HubError, JournalError
+from kiosk.errors import HubError
 from kiosk.hub.front import commands, contacts, refusals, registry
 from kiosk.hub.front.approval import approve, make_code, pending_words, revoke
 from kiosk.hub.front.contacts import Contact
 from kiosk.hub.front.desk import Desk
 from kiosk.hub.front.enrolling import REFUSED, take_in
 from kiosk.hub.front.refusals import Refusals
-from kiosk.hub.front.server_keys import load_signing_key, make_keys, signing_path, transport_keys, transport_path
+from kiosk.hub.front.server_keys import (
+    load_signing_key,
+    make_keys,
+    signing_key,
+    signing_path,
+    transport_keys,
+    transport_path,
+)
 from kiosk.hub.front.watch import Watch
 from kiosk.hub.revisions import bump, current
 from kiosk.hub.settings import Hub, HubConfig
@@ -221,8 +228,27 @@ def test_the_hubs_keys_are_made_once_and_a_set_up_that_was_cut_off_goes_on(store
     assert TransportKey.load(transport_path(state, key.key)).public == key.key
     assert {row.purpose for row in rows(stores, tables.server_key)} == {"signing", "transport"}
     signing_path(state).unlink()
-    with pytest.raises(JournalError, match="does not exist"):
+    with pytest.raises(HubError, match="secret keys are not in"):
         load_signing_key(state)
+
+
+def test_keys_whose_files_are_lost_are_replaced_only_when_somebody_says_so(stores: Stores, tmp_path: Path) -> None:
+    state = tmp_path / "hub"
+    with stores.office.begin() as connection:
+        make_keys(connection, state)
+        (old,), old_signing = transport_keys(connection), signing_key(connection)
+    kept = transport_path(state, old.key).read_bytes()
+    for path in (signing_path(state), transport_path(state, old.key)):
+        path.unlink()
+    with stores.office.begin() as connection, pytest.raises(HubError, match="secret keys are not in") as told:
+        make_keys(connection, state)
+    assert "--new-keys" in told.value.hint
+    with stores.office.begin() as connection:
+        assert transport_keys(connection) == [old]
+        transport_path(state, old.key).write_bytes(kept)  # one was found again: it stays
+        make_keys(connection, state, lost=True)
+        assert [key.key for key in transport_keys(connection)] == [old.key]
+        assert signing_key(connection) == load_signing_key(state).public_hex != old_signing
 
 
 def test_a_request_with_a_key_that_is_none_is_refused(stores: Stores) -> None:

@@ -179,8 +179,8 @@ def restore(source: Path | None, after_pg_restore: bool, config_file: Path, as_j
     for target, number, date in sealed:
         click.echo(f"  the newest export to {target} that is known here is {number}, of {date}")
     click.secho(
-        "  exports that were made after the backup are not known here, and could come out otherwise: see docs/exports.md "
-        "before the next one",
+        "  exports that were made after the backup are not known here, and could come out otherwise: see "
+        "docs/exports.md before the next one",
         fg="yellow",
     )
     keys = setup.config.state / copies.KEYS

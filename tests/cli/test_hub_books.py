@@ -6,6 +6,7 @@ import json
 import sqlite3
 import stat
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,11 @@ def test_a_backup_is_put_back_as_another_store_that_says_so(hub: HubSetup, ask: 
     keys = hub.config.state / "keys"
     keys.mkdir()
     (keys / "signing.key").write_bytes(b"an example key")
+    _change(
+        hub, "office.db",
+        'INSERT INTO export (target, business_date, number, "after", through, digest, entries, at_ns, "by", body, '
+        f"format) VALUES ('erp', '2020-03-10', 1, 0, 0, '{sha256().hexdigest()}', 0, 1, 'p01', x'', 'csv')",
+    )  # fmt: skip
     told = ask("backup", tmp_path / "copy", "--keys", config=hub.file)
     assert told.exit_code == 0, told.output
     assert "2 segments of hub city-hall" in told.output
@@ -129,6 +135,7 @@ def test_a_backup_is_put_back_as_another_store_that_says_so(hub: HubSetup, ask: 
     done = ask("restore", tmp_path / "copy", "--json", config=other.file)
     assert done.exit_code == 0, done.output
     fresh = json.loads(done.output)["incarnation"]
+    assert json.loads(done.output)["newest_exports"] == [{"target": "erp", "number": 1, "date": "2020-03-10"}]
     stores = other.stores()
     with stores.segments.connect() as connection:
         assert connection.execute(sa.select(tables.identity.c.hub, tables.identity.c.incarnation)).all() == [

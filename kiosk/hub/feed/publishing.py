@@ -85,7 +85,7 @@ def refresh(books: sa.Connection, office: sa.Engine, now_ns: int, *, most: int =
     while more:
         with office.begin() as reading:
             page, seen, more = _page(reading, imports, most)
-            ages = _ages(reading) if seen != imports and not more else {}
+            ages = _ages(reading, now_ns) if seen != imports and not more else {}
         for service, rows in _rows_by_service(page):
             work.publish(service, rows)
         for service, at_ns in ages.items():
@@ -279,9 +279,11 @@ def _page(office: sa.Connection, seen: int, most: int) -> tuple[Sequence[Importe
         most *= 2  # one change is larger than a page
 
 
-def _ages(office: sa.Connection) -> dict[str, int]:
-    wanted = sa.select(data_import.c.service, sa.func.max(data_import.c.at_ns)).group_by(data_import.c.service)
-    return {row[0]: row[1] for row in office.execute(wanted)}
+def _ages(office: sa.Connection, now_ns: int) -> dict[str, int]:
+    """Return when each service was imported last; a time to come, of a clock that was wrong then, is no younger."""
+    at_ns = sa.case((data_import.c.at_ns <= now_ns, data_import.c.at_ns), else_=0)
+    wanted = sa.select(data_import.c.service, sa.func.max(at_ns)).group_by(data_import.c.service)
+    return {row[0]: row[1] or now_ns for row in office.execute(wanted)}
 
 
 def _count_kiosks(books: sa.Connection) -> None:

@@ -142,6 +142,7 @@ class Desk:
             look = Look(self, request, session, {})
             try:
                 if not session.person.may(*roles):
+                    look.record("refused", _address(request))
                     raise Refused(403, "Your roles do not open this page.", hint="ask who administers the hub")
                 told = handler(look)
                 if logged and told.status_code == 200:
@@ -167,6 +168,7 @@ class Desk:
                 if not session.knows(form.get("token", "")):
                     raise Refused(403, "This form is not of your session.", hint="open the page again")
                 if not session.person.may(*roles):
+                    look.record("refused", _address(request))
                     raise Refused(403, "Your roles do not allow this.", hint="ask who administers the hub")
                 return handler(look)
             except KioskError as error:
@@ -182,9 +184,7 @@ class Desk:
         cookie = request.cookies.get(self.cookie, "")
         if not cookie:
             return None
-        return sessions.resume(
-            self.reader.office, self.writer.office, cookie, self.now_ns(), self.idle_ns, alive=alive
-        )
+        return sessions.resume(self.reader.office, self.writer.office, cookie, self.now_ns(), self.idle_ns, alive=alive)
 
     def draw(
         self, template: str, request: Request, session: sessions.Session | None, status: int = 200, **values: Any

@@ -15,7 +15,7 @@ MOST = 100
 def page(look: Look) -> Response:
     """Draw the log, the latest first."""
     asked = {"person": look.asked("person"), "act": look.asked("act")}
-    before = look.asked("before", 19)
+    before = look.asked("before", 18)
     chosen = sa.select(access).order_by(access.c.id.desc()).limit(MOST)
     if asked["person"]:
         chosen = chosen.where(access.c.operator == asked["person"])

@@ -148,9 +148,7 @@ def _absent(connection: sa.Connection, wanted: ReceiptId) -> str:
     if other is not None:
         return f"the receipt with this number ends differently: {other}"
     latest = connection.execute(
-        sa.select(sa.func.max(receipt.c.number)).where(
-            receipt.c.kiosk == wanted.kiosk, receipt.c.epoch == wanted.epoch
-        )
+        sa.select(sa.func.max(receipt.c.number)).where(receipt.c.kiosk == wanted.kiosk, receipt.c.epoch == wanted.epoch)
     ).scalar()
     return f"the newest of this kiosk and epoch is {latest}" if latest else "nothing of this kiosk and epoch is here"
 
@@ -161,8 +159,9 @@ def _whole(text: str) -> ReceiptId | None:
 
 
 def read_date(text: str, otherwise: dt.date) -> dt.date:
-    """Read an ISO date of a query; what is none becomes the other one."""
+    """Read an ISO date of a query; what is none, or lies where no kiosk ever was, becomes the other one."""
     try:
-        return dt.date.fromisoformat(text)
+        found = dt.date.fromisoformat(text)
     except ValueError:
         return otherwise
+    return found if 1970 < found.year < 2200 else otherwise

@@ -141,6 +141,22 @@ def test_a_file_without_news_still_makes_the_data_younger(stores: Stores) -> Non
     assert (after.taken_at_ns, after.cursor, after.digest) == (77, before.cursor + 1, before.digest)
 
 
+def test_a_file_taken_while_the_clock_ran_ahead_does_not_keep_the_data_young_for_ever(stores: Stores) -> None:
+    hub = FedHub(stores)
+    hub.imported("1")
+    told = {"service": SERVICE, "file": "f", "digest": "", "by": "op", "taken": 0, "unchanged": 1, "removed": 0,
+            "rejected": 0}  # fmt: skip
+    taken = []
+    for at_ns, now_ns in ((10**18, 5_000), (6_000, 7_000)):
+        with stores.office.begin() as office:
+            office.execute(sa.insert(data_import), told | {"id": f"{at_ns}", "at_ns": at_ns})
+            office.execute(sa.text("UPDATE revision SET number = number + 1 WHERE subject = 'invoices'"))
+        with stores.books.begin() as books:
+            publishing.refresh(books, stores.office, now_ns)
+        taken.append(state_of_set(hub).taken_at_ns)
+    assert taken == [5_000, 6_000]
+
+
 def test_the_oldest_tombstones_go_and_move_the_horizon(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "TOMBSTONES", 3)
     hub = FedHub(stores)

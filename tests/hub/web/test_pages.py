@@ -58,6 +58,23 @@ def test_only_who_administers_commands_a_kiosk_or_takes_one_in(city: City, role:
     assert city.rows(tables.command) == []
 
 
+def test_a_look_that_the_roles_do_not_open_is_written_down(city: City) -> None:
+    city.kiosk("K07")
+    browser = city.browser(city.person("o-export", "export"))
+    browser.page("/receipts?invoice=260009001", 403)
+    refused = browser.post("/kiosks/K07/command", command="shutter", argument="open", once="w" + "1" * 20)
+    assert refused.status_code == 403
+    last = [(row.operator, row.act, row.subject) for row in city.rows(tables.access)][-2:]
+    assert last == [("o-export", "refused", path) for path in ("/receipts?invoice=260009001", "/kiosks/K07/command")]
+
+
+def test_dates_and_places_that_no_hub_has_are_answered_like_none(city: City) -> None:
+    browser = city.browser(city.person("o-audit", "audit"))
+    for date in ("0001-01-01", "9999-12-31"):
+        browser.page(f"/days?from={date}&to={date}")
+    browser.page(f"/looks?before={'9' * 19}")
+
+
 def test_every_look_at_money_is_written_down_and_one_that_cannot_be_is_not_answered(
     town: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:

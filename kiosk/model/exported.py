@@ -13,7 +13,6 @@ import msgspec
 from kiosk.model.entry import Posting
 from kiosk.model.money import plain
 
-
 #: Reasons that a memo names, and letters of each.
 MOST_REASONS, LONGEST_REASON = 6, 40
 

@@ -42,6 +42,11 @@ def finding_id(code: str, kiosk: str, epoch: int = 0, seq: int = 0, more: str = 
     return sha256(f"{code}\0{kiosk}\0{epoch}\0{seq}\0{more}".encode()).hexdigest()[:12]
 
 
+def words_of(detail: str) -> str:
+    """Return what of a finding's words is stored: they may quote a stranger, and no database takes a NUL."""
+    return detail[:LONGEST_DETAIL].replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def note(
     connection: sa.Connection, table: sa.Table, finding: Finding, now_ns: int, *, more: str = "", times: int = 1
 ) -> str:
@@ -51,7 +56,7 @@ def note(
     connection.execute(
         insert.values(
             id=number, code=finding.code, severity=finding.severity, kiosk=finding.kiosk, epoch=finding.epoch,
-            seq=finding.seq, detail=finding.detail[:LONGEST_DETAIL], first_ns=now_ns, last_ns=now_ns, times=times,
+            seq=finding.seq, detail=words_of(finding.detail), first_ns=now_ns, last_ns=now_ns, times=times,
         ).on_conflict_do_update(index_elements=["id"], set_={"last_ns": now_ns, "times": table.c.times + times})
     )  # fmt: skip
     return number

@@ -35,7 +35,7 @@ Few = Annotated[tuple[T, ...], msgspec.Meta(max_length=1024)]
 #: … and what one message may carry of rows or keys, whoever sends it.
 Many = Annotated[tuple[T, ...], msgspec.Meta(max_length=65_536)]
 #: More rows than any batch of a journal has (`wire.MOST_ROWS`), so that a hub can say by how much it is too large.
-Rows = Annotated[tuple[bytes, ...], msgspec.Meta(max_length=4096)]
+Rows = Annotated[tuple[bytes, ...], msgspec.Meta(max_length=16_384)]
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):

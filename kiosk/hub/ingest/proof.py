@@ -6,7 +6,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from kiosk.errors import JournalError
-from kiosk.hub.findings import Finding
+from kiosk.hub.findings import Finding, words_of
 from kiosk.hub.ingest.known import CODES, NOWHERE, Batch, Decision, Known
 from kiosk.journal.encoding import decode, head_message
 from kiosk.journal.keys import VerifyingKey
@@ -85,5 +85,6 @@ def refused(
     known: Known, outcome: str, answer: str, detail: str, *, code: str = "", at: Mark = NOWHERE, mark: Mark = NOWHERE
 ) -> Decision:
     """Return a refusal with its finding; `code` is the finding's where the answer says less."""
+    detail = words_of(detail)  # it may quote a row, and goes into a message, too
     finding = finding_of(code or answer, known, at, detail)
     return Decision(outcome=outcome, known=known, answer=answer, mark=mark, detail=detail, findings=(finding,))

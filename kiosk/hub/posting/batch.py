@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from kiosk.hub.findings import LONGEST_DETAIL, finding_id
+from kiosk.hub.findings import finding_id, words_of
 from kiosk.hub.posting.codes import QUARANTINED, severity
 from kiosk.hub.posting.paid_twice import Standing
 from kiosk.hub.posting.pen import Pen, Row
@@ -63,7 +63,7 @@ class Batch:
         there = self._findings.get(key)
         if there is None:
             told = f"fact {epoch}/{seq} and perhaps others: {detail}" if code in QUARANTINED and seq else detail
-            self._findings[key] = [severity(code), told[:LONGEST_DETAIL], self.received_ns, self.received_ns, 1]
+            self._findings[key] = [severity(code), words_of(told), self.received_ns, self.received_ns, 1]
         else:
             there[3], there[4] = self.received_ns, there[4] + 1
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from kiosk.errors import StoreError
 from kiosk.hub.ingest import answering, intake
@@ -245,6 +246,25 @@ def test_bytes_that_are_no_message_are_a_finding_and_a_refusal(stores: Stores, k
     assert codes == ["malformed"] * 4
     assert isinstance(answer_of(told[-1]), Ack)
     assert findings_here(stores) == {"malformed": 4}
+
+
+def test_what_a_row_quotes_holds_up_no_other_kiosk(both_stores: Stores, kiosks: dict[str, Kiosk]) -> None:
+    """A NUL in words that a finding repeats: no column of a PostgreSQL hub takes it, and all share one commit."""
+    for each in (kiosks["K07"], kiosks["K08"]):
+        approve(both_stores, each)
+    worker = make_worker(both_stores)
+    greet(worker, kiosks["K07"])
+    greet(worker, kiosks["K08"], peer=b"peer2")
+    good = kiosks["K07"].batch(0, 0)
+    strange = good.rows[0].replace(b'"K07"', b'"K\\u0000"')
+    assert strange != good.rows[0]
+    told = worker.take(
+        [frames(kiosks["K07"], replace(good, rows=(strange,)), 1),
+         frames(kiosks["K08"], kiosks["K08"].batch(0, 0), 1, peer=b"peer2")],
+        NOW,
+    )  # fmt: skip
+    assert [type(answer_of(each)) for each in told] == [Nack, Ack]
+    assert findings_here(both_stores) == {"unknown_epoch": 1}
 
 
 @pytest.mark.parametrize("state", ["pending", "revoked"])

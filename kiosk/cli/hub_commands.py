@@ -30,7 +30,7 @@ LOOK_S = 0.2
 WAITS = 3
 
 _STATES = {
-    "waiting": "waits until the kiosk is connected", "sent": "sent, not done yet", "done": "done",
+    "waiting": "waits to be sent, as soon as the kiosk is connected", "sent": "sent, not done yet", "done": "done",
     "refused": "refused by the kiosk", "withdrawn": "withdrawn",
 }  # fmt: skip
 _PLACE = re.compile(r"[0-9]{1,10}/[0-9]{1,10}")
@@ -95,7 +95,10 @@ def check(what: str, argument: str, reason: str, elsewhere: str) -> tuple[str, s
     if words and not closing:
         raise HubError("only a shutter that closes says something to citizens", hint="leave --reason out")
     if closing and min(len(reason.strip()), len(elsewhere.strip())) < SHORTEST_REASON:
-        raise HubError("citizens are told why, and where else they can pay", hint="give --reason and --elsewhere")
+        raise HubError(
+            "citizens are told why, and where else they can pay",
+            hint=f"give --reason and --elsewhere, each of {SHORTEST_REASON} letters or more",
+        )
     if len(words) > LONGEST_REASON or not words.isprintable():
         raise HubError(f"the words stand on a screen: one line of at most {LONGEST_REASON} letters")
     good = {

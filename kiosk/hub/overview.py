@@ -40,6 +40,8 @@ class KioskLine(msgspec.Struct, frozen=True):
     unsynced: int
     #: Seconds that its oldest fact waits; 0 where none does.
     backlog_s: int
+    #: Whether keys of it wait for an approval: a kiosk that was only given a code does not.
+    asks: bool
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
@@ -116,6 +118,8 @@ def _kiosks(stores: Stores, now_ns: int) -> tuple[KioskLine, ...]:
     with stores.office.begin() as connection:
         contacts = {row.kiosk: row for row in connection.execute(sa.select(tables.contact))}
         registered = connection.execute(sa.select(tables.kiosk).order_by(tables.kiosk.c.id)).all()
+        keys = tables.kiosk_key.c
+        asking = set(connection.execute(sa.select(keys.kiosk).where(keys.state == "pending")).scalars())
     lines = []
     for one in registered:
         seen = contacts.get(one.id)
@@ -126,6 +130,7 @@ def _kiosks(stores: Stores, now_ns: int) -> tuple[KioskLine, ...]:
                 one.id, one.name, one.state, one.realm, one.worker, epoch, seq,
                 max(now_ns - seen.seen_ns, 0) // _SECOND if seen else None, seen.state if seen else "",
                 seen.paper if seen else "", seen.software if seen else "", seen.unsynced if seen else 0, waits,
+                one.id in asking,
             )
         )  # fmt: skip
     return tuple(lines)
@@ -162,7 +167,7 @@ def _wrong_lines(
     limits = setup.config.alerts
     wrong = [f"{count} findings are errors" for severity, count in findings.items() if severity == "error"]
     for line in kiosks:
-        if line.standing == "pending":
+        if line.asks:
             wrong.append(f"{line.kiosk} waits for approval")
         if line.standing != "approved":
             continue

@@ -48,7 +48,7 @@ class Logbook:
         trouble = standing.trouble(code, detail, wall_ns)
         if code not in _NEWS:
             self.last = trouble
-        if (line := f"{trouble.words}{f': {trouble.detail}' if detail else ''}") != self._said:
+        if (line := f"{trouble.words}{f': {trouble.detail}' if trouble.detail else ''}") != self._said:
             self._said = line
             self._say(line + (f" ({trouble.cure})" if trouble.cure else ""))
 

@@ -141,6 +141,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 def trouble(code: str, detail: str, at_ns: int) -> Trouble:
     """Return a trouble with its words; an unknown code is its own words."""
     words, cure = TROUBLES.get(code, (f"the hub refused: {code[:40]}", "see the hub's findings"))
+    detail = "" if detail == words else detail
     return Trouble(_shown(code), _shown(words), cure, _shown(detail[:400]), at_ns)
 
 

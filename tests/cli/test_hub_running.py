@@ -69,7 +69,7 @@ def test_status_tells_at_a_glance_what_is_wrong(run: Run, file: Path) -> None:
     stores = load_hub(file).stores()
     kiosk = {"realm": "live", "place": "", "changed_ns": 0, "changed_by": "", "worker": 0}
     with stores.office.begin() as connection:
-        for name, state in (("K07", "approved"), ("K08", "approved"), ("K09", "pending")):
+        for name, state in (("K07", "approved"), ("K08", "approved"), ("K09", "pending"), ("K10", "pending")):
             connection.execute(tables.kiosk.insert().values(id=name, state=state, name=f"hall {name}", **kiosk))
         connection.execute(
             tables.contact.insert().values(
@@ -77,6 +77,11 @@ def test_status_tells_at_a_glance_what_is_wrong(run: Run, file: Path) -> None:
                 state="down", paper="low", stacker_permille=-1, status=b"{}",
             )
         )  # fmt: skip
+        connection.execute(
+            tables.kiosk_key.insert().values(
+                purpose="transport", key="k" * 40, kiosk="K09", epoch=0, state="pending", since_ns=1, words="six words"
+            )
+        )
     with stores.segments.begin() as connection:
         connection.execute(
             tables.mark.insert(),
@@ -108,12 +113,13 @@ def test_status_tells_at_a_glance_what_is_wrong(run: Run, file: Path) -> None:
     assert told.exit_code == 1
     assert seen["findings"] == {"error": 1}
     assert [(one["kiosk"], one["epoch"], one["seq"]) for one in seen["kiosks"]] == [
-        ("K07", 2, 17), ("K08", 0, 0), ("K09", 0, 0),
+        ("K07", 2, 17), ("K08", 0, 0), ("K09", 0, 0), ("K10", 0, 0),
     ]  # fmt: skip
     words = "\n".join(seen["wrong"])
     for wrong in ("does not run", "K07 is silent", "K07 holds facts back", "K07: its core", "K08 was never seen",
                   "K09 waits for approval", f"{BEHIND + 1} segments of worker 0", "1 findings are errors"):  # fmt: skip
         assert wrong in words
+    assert "K10" not in words, "it was only given a code"
     table = run("status").output
     assert "2/17" in table
     assert "hall K08" in table

@@ -3,7 +3,8 @@
 For one target the exports form a chain: each knows the position up to which the books were posted when it ran
 (`through`) and that of the one before (`after`).  An entry belongs to the export of the date it posts on, where it
 was there by then; else to the first later export whose `through` reaches it.  Positions only grow, so that every entry
-belongs to exactly one export, whatever the order in which facts arrived.
+belongs to exactly one export, whatever the order in which facts arrived.  One that was in quarantine when an export
+ran that it would have belonged to is in the first later one that ran when it was not (`apart`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from kiosk.hub.exports.apart import Apart, Run
 from kiosk.hub.store.tables import fact, posting, receipt
 from kiosk.model.entry import Posting
 from kiosk.model.exported import ExportedBlock
 
+NONE = Apart(())
 #: Sessions of one question for receipts.
 _A_QUESTION = 500
 
@@ -60,24 +63,31 @@ def within(span: Span) -> sa.ColumnElement[bool]:
     )
 
 
-def entries(books: sa.Connection, span: Span) -> list[BookedEntry]:
-    """Return the entries of an export by kiosk, epoch and seq."""
+def entries(books: sa.Connection, span: Span, before: Apart = NONE) -> list[BookedEntry]:
+    """Return the entries of an export by kiosk, epoch and seq; `before`: what was set apart when the last one ran."""
     place = (posting.c.kiosk, posting.c.epoch, posting.c.seq)
     joined = sa.outerjoin(posting, fact, sa.and_(*(column == fact.c[column.name] for column in place)))
-    rows = books.execute(
-        sa.select(*place, fact.c.session, posting.c.posts_on, posting.c.business_date, posting.c.reason,
-                  posting.c.currency, posting.c.account, posting.c.minor)
-        .select_from(joined).where(within(span)).order_by(*place, posting.c.line)
-    )  # fmt: skip
+    chosen = sa.select(
+        *place, fact.c.session, posting.c.posts_on, posting.c.business_date, posting.c.reason, posting.c.currency,
+        posting.c.account, posting.c.minor,
+    ).select_from(joined).order_by(*place, posting.c.line)  # fmt: skip
+    missed = (posting.c.position <= span.after) & (posting.c.posts_on < span.date.isoformat())
     found: dict[tuple[str, int, int, str], tuple[Any, list[Posting]]] = {}
-    for row in rows:
-        key = (row.kiosk, row.epoch, row.seq, row.currency)
-        found.setdefault(key, (row, []))[1].append(Posting(row.account, row.minor))
+    for which in (within(span), *(missed & _run(run) for run in before.runs)):
+        for row in books.execute(chosen.where(which)):
+            key = (row.kiosk, row.epoch, row.seq, row.currency)
+            found.setdefault(key, (row, []))[1].append(Posting(row.account, row.minor))
+    found = dict(sorted(found.items()))
     return [
         BookedEntry(row.kiosk, row.epoch, row.seq, row.session or "", dt.date.fromisoformat(row.posts_on),
                     dt.date.fromisoformat(row.business_date), row.reason, row.currency, tuple(postings))
         for row, postings in found.values()
     ]  # fmt: skip
+
+
+def _run(run: Run) -> sa.ColumnElement[bool]:
+    kiosk, epoch, first, last = run
+    return (posting.c.kiosk == kiosk) & (posting.c.epoch == epoch) & posting.c.seq.between(first, last)
 
 
 def receipts(books: sa.Connection, found: Iterable[BookedEntry]) -> dict[tuple[str, str], str]:

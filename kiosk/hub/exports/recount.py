@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kiosk.hub.exports.apart import Apart
 from kiosk.hub.findings import Finding
 from kiosk.hub.store.stores import Stores
 from kiosk.hub.store.tables import export, posting
@@ -27,24 +28,24 @@ class _Chain:
         self.rows = rows
         self.dates = [row.business_date for row in rows]
         self.throughs = [row.through for row in rows]
+        self._apart = [Apart.read(row.apart) for row in rows]
         self.counts = [0] * len(rows)
         #: Entries up to the last sealed date and the last position that belong to no export.
         self.left = 0
         self._at = {date: number for number, date in enumerate(self.dates)}
 
-    def count(self, posts_on: str, position: int) -> None:
+    def count(self, place: tuple[str, int, int], posts_on: str, position: int) -> None:
         """Count an entry where it belongs."""
         own = self._at.get(posts_on)
-        if own is not None and position <= self.throughs[own]:
+        if own is None or position > self.throughs[own]:
+            own = bisect_left(self.throughs, position)
+            if own < len(self.rows) and posts_on >= self.dates[own]:
+                self.left += posts_on <= self.dates[-1]
+                return
+        while own < len(self.rows) and self._apart[own].holds(*place):
+            own += 1  # it was no fact yet when that one ran
+        if own < len(self.rows):
             self.counts[own] += 1
-            return
-        late = bisect_left(self.throughs, position)
-        if late == len(self.rows):
-            return
-        if posts_on < self.dates[late]:
-            self.counts[late] += 1
-        elif posts_on <= self.dates[-1]:
-            self.left += 1
 
 
 def recount(stores: Stores) -> Iterator[Finding]:
@@ -84,14 +85,14 @@ def _count(stores: Stores, chains: list[_Chain]) -> None:
     asked = sa.select(*place, posting.c.currency, posting.c.posts_on, posting.c.position).order_by(
         *place, posting.c.line
     )
-    at: tuple[object, ...] = ()
+    at = ("", 0, 0)
     currencies: set[str] = set()
     with stores.books.connect() as books:
         for row in books.execution_options(yield_per=_A_PIECE).execute(asked):
             if row[:3] != at:
-                at, currencies = row[:3], set()
+                at, currencies = (row.kiosk, row.epoch, row.seq), set()
             if row.currency in currencies:
                 continue  # another line of the same entry
             currencies.add(row.currency)
             for chain in chains:
-                chain.count(row.posts_on, row.position)
+                chain.count(at, row.posts_on, row.position)

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from kiosk.errors import HubError
 from kiosk.hub.exports import agreement
 from kiosk.hub.exports import entries as booked
+from kiosk.hub.exports.apart import Apart
 from kiosk.hub.exports.formats import Format
 from kiosk.hub.exports.readiness import not_closed, not_counted, not_posted, rebuilding
 from kiosk.hub.store.stores import Stores
@@ -114,7 +115,7 @@ def export_date(
     with stores.office.connect() as office:
         before = stored(office, asked.target, asked.date)
         last = office.execute(
-            sa.select(export.c.business_date, export.c.number, export.c.through, export.c.format)
+            sa.select(export.c.business_date, export.c.number, export.c.through, export.c.format, export.c.apart)
             .where(export.c.target == asked.target).order_by(export.c.number.desc()).limit(1)
         ).one_or_none()  # fmt: skip
     if last is not None and last.format != asked.format.name:
@@ -135,8 +136,7 @@ def export_date(
                            transient=True)  # fmt: skip
         after, number = (last.through, last.number + 1) if last is not None else (0, 1)
         if before is not None:
-            span = _span_of(stores, before)
-            return _judged(before, books, span, allowed)
+            return _judged(before, books, _which(stores, before), allowed)
         through = max(after, books.execute(sa.select(sa.func.max(posting.c.position))).scalar() or 0)
         span = booked.Span(asked.date, after, through)
         agreement.in_turn(books, asked.date, asked.target, last.business_date if last is not None else "")
@@ -147,7 +147,8 @@ def export_date(
                 f"{asked.date} is still open at {_listed(open_at)}: what comes from there later posts on the next date",
                 hint="wait for their Z closing, or give --even-so",
             )
-        found = booked.entries(books, span)
+        found = booked.entries(books, span, Apart.read(last.apart) if last is not None else booked.NONE)
+        apart = Apart.of(books)
         agreement.adds_up(books, found, asked.date)
         uncounted = not_counted(books, found)
         if reason := allowed(uncounted):
@@ -162,23 +163,24 @@ def export_date(
     body = _written(asked.format, told)
     made = Exported(asked.target, asked.format.name, asked.date, number, len(found), sha256(body).hexdigest(), body,
                     False, tuple(open_at), tuple(uncounted), ahead)  # fmt: skip
-    _seal(stores, made, span, asked)
+    _seal(stores, made, span, asked, apart)
     return made
 
 
-def _span_of(stores: Stores, made: Exported) -> booked.Span:
+def _which(stores: Stores, made: Exported) -> tuple[booked.Span, Apart]:
+    """Return over what a stored export reached."""
     with stores.office.connect() as office:
-        row = office.execute(
-            sa.select(export.c.after, export.c.through)
-            .where(export.c.target == made.target, export.c.number == made.number)
-        ).one()  # fmt: skip
-    return booked.Span(made.date, row.after, row.through)
+        ours = sa.select(export.c.after, export.c.through, export.c.apart).where(export.c.target == made.target)
+        row = office.execute(ours.where(export.c.number == made.number)).one()
+        last = office.execute(ours.where(export.c.number == made.number - 1)).one_or_none()
+    return booked.Span(made.date, row.after, row.through), Apart.read(last.apart) if last is not None else booked.NONE
 
 
 def _judged(
-    made: Exported, books: sa.Connection, span: booked.Span, allowed: Callable[[Collection[tuple[str, int]]], str]
-) -> Exported:
-    uncounted = not_counted(books, booked.entries(books, span))
+    made: Exported, books: sa.Connection, which: tuple[booked.Span, Apart],
+    allowed: Callable[[Collection[tuple[str, int]]], str],
+) -> Exported:  # fmt: skip
+    uncounted = not_counted(books, booked.entries(books, *which))
     if reason := allowed(uncounted):
         raise HubError(f"{made.date} is not shown: {reason}", hint="count the boxes first, or ask an auditor")
     return msgspec.structs.replace(made, not_counted=tuple(uncounted))
@@ -211,7 +213,7 @@ def _written(format: Format, told: ExportedDate) -> bytes:
     return b"".join(pieces)
 
 
-def _seal(stores: Stores, made: Exported, span: booked.Span, asked: Asked) -> None:
+def _seal(stores: Stores, made: Exported, span: booked.Span, asked: Asked, apart: Apart) -> None:
     with stores.office.begin() as office:
         newest = office.execute(sa.select(sa.func.max(export.c.number)).where(export.c.target == made.target)).scalar()
         if (newest or 0) + 1 != made.number:
@@ -219,7 +221,7 @@ def _seal(stores: Stores, made: Exported, span: booked.Span, asked: Asked) -> No
         row = {
             "target": made.target, "business_date": made.date.isoformat(), "number": made.number, "after": span.after,
             "through": span.through, "digest": made.digest, "entries": made.entries, "at_ns": asked.now_ns,
-            "by": asked.by, "body": made.body, "format": made.format,
+            "by": asked.by, "body": made.body, "format": made.format, "apart": apart.write(),
         }  # fmt: skip
         office.execute(sa.insert(export).values(row))
 

@@ -155,5 +155,3 @@ class _Run:
 
 def _unknown(pull: Pull) -> list[Message]:
     return [Nack("unknown_data", detail=pull.data.name)]
-
-

@@ -7,6 +7,8 @@ processes wait for each other instead of failing half way.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,19 @@ def open_stores(
     )
 
 
+def _to_wal(connection: Any) -> None:
+    """Change to WAL; of several that make one file at once SQLite lets none wait for the other here."""
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
 def _sqlite(path: Path, synchronous: str, *, readonly: bool = False, page: int = 4096) -> sa.Engine:
     mode = "?mode=ro&uri=true" if readonly else "?uri=true"
     engine = sa.create_engine(f"sqlite:///file:{path}{mode}", connect_args={"timeout": PATIENCE_MS / 1000})
@@ -83,7 +98,7 @@ def _sqlite(path: Path, synchronous: str, *, readonly: bool = False, page: int =
         run = connection.execute
         if not readonly:
             run(f"PRAGMA page_size = {page}")  # counts for a file that is made now only
-            run("PRAGMA journal_mode = WAL")
+            _to_wal(connection)
             run(f"PRAGMA synchronous = {synchronous}")
         run("PRAGMA foreign_keys = ON")
         run("PRAGMA trusted_schema = OFF")

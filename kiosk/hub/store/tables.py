@@ -221,6 +221,8 @@ export = Table(
     Column("target", Text, primary_key=True), Column("business_date", Text, primary_key=True),
     _number("number"), _number("after"), _number("through"), _text("digest"), _number("entries"), _number("at_ns"),
     _text("by"), _bytes("body"), _text("format"),
+    # Rows that were in quarantine then (`hub.exports.apart`): where one becomes a fact, the next export has it.
+    _text("apart", server_default=""),
 )  # fmt: skip
 
 peer_finding = Table(

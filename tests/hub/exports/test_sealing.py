@@ -237,3 +237,35 @@ def test_half_a_rebuild_is_never_exported(both_stores: Stores) -> None:
     with both_stores.books.begin() as connection:
         connection.execute(sa.update(tables.state).where(tables.state.c.name == "place").values(value="9"))
     assert export_date(both_stores, asked(), CITY).number == 1
+
+
+def test_a_row_that_becomes_a_fact_after_its_date_was_sealed_is_in_the_next_export_and_only_there(
+    both_stores: Stores,
+) -> None:
+    books = Books(both_stores)
+    books.pay("K07", "s1")
+    # K07 1/5 and 1/6 are of newer software: set apart, at positions before what the exports reach.
+    rows_apart = [{"kiosk": "K07", "epoch": 1, "seq": seq, "worker": 0, "segment": 1, "row": seq} for seq in (5, 6)]
+    with both_stores.books.begin() as connection:
+        connection.execute(sa.insert(tables.quarantine), [row | {"reason": "kind_unknown"} for row in rows_apart])
+    books.seqs["K07"], books.position = 6, books.position + 2
+    at = books.position
+    books.pay("K07", "s2")
+    assert export_date(both_stores, asked(), CITY).entries == 6
+    books.pay("K07", "s3", day=DAY + ONE)
+    assert export_date(both_stores, asked(DAY + ONE), CITY).entries == 3
+    # The hub's software is newer now, and its books were posted anew.
+    with both_stores.books.begin() as connection:
+        connection.execute(sa.delete(tables.quarantine))
+    later, books.position, books.seqs["K07"] = (books.position, books.seqs["K07"]), at - 2, 4
+    books.post("K07", NOTES, session="s4")
+    books.position, books.seqs["K07"] = later
+    assert [finding.code for finding in recount(both_stores)] == []
+    made = export_date(both_stores, asked(DAY + 2 * ONE), CITY)
+    assert [(row["account"], row["debit"], row["credit"], row["memo"]) for row in rows(made)] == [
+        ("A200", "160.00", "", "note; late, of 2026-03-10, K07-1-f5"),
+        ("A698", "", "160.00", "note; late, of 2026-03-10, K07-1-f5"),
+    ]
+    assert made.entries == 2
+    assert export_date(both_stores, asked(DAY + 3 * ONE), CITY).entries == 0
+    assert list(recount(both_stores)) == []

@@ -130,6 +130,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("apart", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("target", "business_date"),
     )
     op.create_table(

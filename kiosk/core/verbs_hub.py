@@ -94,7 +94,9 @@ def _state(core: Core, request: ControlPosted) -> dict[str, Any]:
 
 def _device(view: DeviceView) -> DeviceState:
     severity = _SEVERITY.get(view.severity, "unknown")
-    return DeviceState(view.name[:64], view.device_class[:64], view.state[:64], severity, view.detail[:400])
+    told = (view.name[:64], view.device_class[:64], view.state[:64], severity, view.detail[:400])
+    # What a device says of itself may be filled up with NULs, which no message carries.
+    return DeviceState(*(text.replace("\0", " ") for text in told))
 
 
 def _paper(kernel: Kernel) -> str:

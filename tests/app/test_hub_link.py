@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from kiosk.core.people import hash_of
-from kiosk.core.verbs_hub import ENROL_DOMAIN
+from kiosk.core.snapshot import DeviceView
+from kiosk.core.verbs_hub import ENROL_DOMAIN, _device
 from kiosk.errors import ControlError, JournalFull
 from kiosk.journal.encoding import head_message
 from kiosk.journal.keys import verify
@@ -22,7 +23,7 @@ from kiosk.journal.verify import verify as verify_journal
 from kiosk.model import facts
 from kiosk.sync import enrolment
 from kiosk.sync.corelink import CoreLink, CoreState
-from kiosk.sync.messages import Command, Status
+from kiosk.sync.messages import Command, DeviceState, Status
 from kiosk.sync.receipts import kiosk_key_message
 from tests.app.live_kiosk import LiveKiosk, live_kiosk, said, until
 
@@ -46,6 +47,11 @@ def state(kiosk: LiveKiosk) -> CoreState:
 
 def command(kiosk: LiveKiosk, name: str, command: str, argument: str = "", reason: str = "") -> str:
     return CoreLink(kiosk.socket, "city-hall").command(Command(name, command, argument, reason, "o7")).outcome
+
+
+def test_what_a_device_fills_its_words_up_with_keeps_no_status_from_the_hub() -> None:
+    told = _device(DeviceView("notes", "BillAcceptor", "d", "ready", "ok", "ID-003 v1\0\0\0"))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=DeviceState) == told
 
 
 def test_the_state_has_everything_for_a_status_and_no_sum(kiosk: LiveKiosk) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 
 from kiosk.cli.lazy import Commands, LazyGroup
+from kiosk.errors import HubError
 
 #: Command -> (module, attribute, one line), in the order of their use.
 COMMANDS: Commands = {
@@ -33,10 +37,24 @@ COMMANDS: Commands = {
 
 
 class HubGroup(LazyGroup):
-    """The group of the hub's commands."""
+    """The group of the hub's commands; what its database refuses becomes one clear line, too."""
 
     table = COMMANDS
     hidden_names = ("part",)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a part tells the whole of what it died of, for the log."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            sqlalchemy = sys.modules.get("sqlalchemy.exc")
+            if ctx.invoked_subcommand == "part" or sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
+                raise
+            lines = [line.strip() for line in str(error.orig).splitlines()]
+            raise HubError(
+                f"the hub's database: {next((line for line in lines if line), 'no answer')[:300]}",
+                hint="is hub.database right, its server up, the disk sound? After an update: kiosk hub init",
+            ) from error
 
 
 @click.command(cls=HubGroup)

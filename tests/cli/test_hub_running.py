@@ -138,3 +138,28 @@ def test_the_sample_configuration_names_every_key_with_its_default() -> None:
     assert written == msgspec.convert({"hub": {"id": "city-hall"}}, HubConfig)
     for section in HubConfig.__struct_fields__:
         assert set(whole[section]) == set(getattr(written, section).__struct_fields__), section
+
+
+@pytest.mark.parametrize(
+    "words", [["keys"], ["kiosks"], ["data"], ["findings"], ["operators", "list"], ["enrol", "K07"]]
+)
+def test_a_database_that_does_not_answer_is_one_clear_line(file: Path, run: Run, words: list[str]) -> None:
+    database = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    file.write_text(file.read_text().replace("[hub]\n", f'[hub]\ndatabase = "{database}"\n'))
+    told = run(*words)
+    assert told.exit_code == 1
+    assert isinstance(told.exception, SystemExit)
+    assert told.output.startswith("error: ")
+    assert "sqlalche" not in told.output
+
+
+def test_a_database_of_another_software_is_one_clear_line(file: Path, run: Run) -> None:
+    run("init")
+    stores = load_hub(file).stores()
+    with stores.office.begin() as connection:
+        tables.kiosk.drop(connection)
+    stores.close()
+    told = run("kiosks")
+    assert told.exit_code == 1
+    assert "no such table: kiosk" in told.output
+    assert "kiosk hub init" in told.output

@@ -19,13 +19,16 @@ from kiosk.sync.service import SyncService
 from kiosk.sync.standing import Standing
 from tests.cli.conftest import Run
 
-NOW = time.time_ns()
-WELL = Standing(
-    pid=os.getpid(), at_ns=NOW, state="streaming", hub="city-hall", endpoint="tcp://hub.example:7700",
-    since_ns=NOW - 7_200_000_000_000, head=Mark(1, 412, b"h" * 32), acked=Mark(1, 412, b"h" * 32), unsynced=0,
-    oldest_unsynced_ns=0, last_ack_ns=NOW - 3_000_000_000, offset_ms=-12, round_trip_ms=31, trouble=None, last=None,
-    core="open", start=3,
-)  # fmt: skip
+
+def well() -> Standing:
+    """A line that stands, told just now: at the time of the test, which may run long after it was read in."""
+    now = time.time_ns()
+    return Standing(
+        pid=os.getpid(), at_ns=now, state="streaming", hub="city-hall", endpoint="tcp://hub.example:7700",
+        since_ns=now - 7_200_000_000_000, head=Mark(1, 412, b"h" * 32), acked=Mark(1, 412, b"h" * 32), unsynced=0,
+        oldest_unsynced_ns=0, last_ack_ns=now - 3_000_000_000, offset_ms=-12, round_trip_ms=31, trouble=None, last=None,
+        core="open", start=3,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_a_line_that_stands_is_told_in_words_and_in_json(run: Run, config: Path) -> None:
-    standing.write(config.parent / "run", WELL)
+    standing.write(config.parent / "run", well())
     words = run("sync", "status", config=config)
     assert words.exit_code == 0
     assert "connected to city-hall at tcp://hub.example:7700 since 2 h ago" in words.stdout
@@ -47,11 +50,16 @@ def test_a_line_that_stands_is_told_in_words_and_in_json(run: Run, config: Path)
 
 
 def test_what_is_wrong_is_told_with_its_cure_and_an_exit_code(run: Run, config: Path) -> None:
-    trouble = standing.trouble("other_key", "", NOW - 60_000_000_000)
+    trouble = standing.trouble("other_key", "", time.time_ns() - 60_000_000_000)
     standing.write(
         config.parent / "run",
         msgspec.structs.replace(
-            WELL, state="closed", trouble=trouble, last=trouble, unsynced=38, oldest_unsynced_ns=NOW - 600_000_000_000
+            well(),
+            state="closed",
+            trouble=trouble,
+            last=trouble,
+            unsynced=38,
+            oldest_unsynced_ns=time.time_ns() - 600_000_000_000,
         ),
     )
     words = run("sync", "status", config=config)
@@ -62,7 +70,7 @@ def test_what_is_wrong_is_told_with_its_cure_and_an_exit_code(run: Run, config: 
 
 
 def test_a_process_that_hangs_is_not_well(run: Run, config: Path) -> None:
-    standing.write(config.parent / "run", msgspec.structs.replace(WELL, at_ns=NOW - 90_000_000_000))
+    standing.write(config.parent / "run", msgspec.structs.replace(well(), at_ns=time.time_ns() - 90_000_000_000))
     words = run("sync", "status", config=config)
     assert words.exit_code == 1
     assert "kiosk-sync hangs" in words.stdout
@@ -71,7 +79,7 @@ def test_a_process_that_hangs_is_not_well(run: Run, config: Path) -> None:
 @pytest.mark.parametrize("left", [False, True])
 def test_a_process_that_is_gone_is_told_whatever_it_left(run: Run, config: Path, left: bool) -> None:
     if left:
-        standing.write(config.parent / "run", msgspec.structs.replace(WELL, pid=2**22 + 1))
+        standing.write(config.parent / "run", msgspec.structs.replace(well(), pid=2**22 + 1))
     words = run("sync", "status", config=config)
     assert words.exit_code == 1
     assert "kiosk-sync does not run here" in words.stderr

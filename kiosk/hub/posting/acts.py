@@ -165,7 +165,10 @@ class Acts:
         pen, detail = self.batch.pen, "waits for the rest of an invoice that takes no part payment"
         row = (number, "held", kiosk, epoch, seq, *name, currency, minor, "open", detail, position)
         pen.add("money_case", [row], ("minor",), replace=True)
-        pen.change("UPDATE money_case SET state = 'closed' WHERE id = ? AND minor <= 0", (number,))
+        pen.change("UPDATE money_case SET state = 'closed' WHERE id = ? AND minor = 0", (number,))
+        ((left,),) = pen.ask("SELECT minor FROM money_case WHERE id = ?", (number,))
+        if left < 0:
+            self.batch.found("held_overdrawn", *place, f"{name[0]} {name[1]}: {-left} used that were never held here")
 
     # --- undoing -------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ POSTED = {
     "currency_differs": "an invoice was paid in another currency than its service's; the two are never added",
     "reversal_unknown": "a reversal names no earlier fact with an entry",
     "reversal_differs": "a reversal does not undo its original exactly",
+    "held_overdrawn": "a kiosk paid with money held for an invoice that it never held",
     "reversal_of_payment": "a payment was reversed at a kiosk, which no kiosk does",
     "paid_twice": "several kiosks took money for one invoice; what is above is a case",
     "receipt_twice": "one receipt number was issued twice",

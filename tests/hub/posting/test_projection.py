@@ -169,6 +169,22 @@ def test_held_tender_is_a_case_until_it_is_used(stores: Stores, rules: Rules, ma
     assert _codes(stores) == []
 
 
+def test_money_that_a_kiosk_never_held_pays_nothing_unnoticed(stores: Stores, rules: Rules, machine: Make) -> None:
+    honest, stolen = machine("K07"), machine("K66")
+    service = next(name for name, each in rules.services.items() if each.partial == "refused")
+    quote = honest.freeze("W-1", 5000, service=service)
+    honest.feed(2000)
+    honest.settle(quote, 2000)
+    held = (Held(service, "W-1", 5000),)
+    quote = stolen.freeze("W-1", 5000, service=service, held=held)
+    told = stolen.seq + 1
+    stolen.settle(quote, 0, held=held)
+    store(stores, honest, stolen)
+    post(stores, rules)
+    assert _codes(stores) == [("held_overdrawn", "K66", 1, told)]
+    assert _cases(stores) == [("held", "W-1", 2000), ("held", "W-1", -5000)]
+
+
 def test_a_box_is_followed_to_its_count_and_tells_nothing_before(stores: Stores, rules: Rules, machine: Make) -> None:
     kiosk = machine("K07")
     kiosk.commit(facts.Commissioned("admin:0", "example-city 2026.1", "B1"), actor="admin:0")

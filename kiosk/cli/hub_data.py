@@ -136,7 +136,7 @@ def _today(setup: HubSetup) -> dt.date:
 @hub_option
 @json_option
 def publish(kind: str, source: Path, config_file: Path, as_json: bool) -> None:
-    """Send KIND down to all kiosks: people FILE (the sections [[people]] of a kiosk.toml), pack DIRECTORY (the city's
+    """Send KIND down to all kiosks: people FILE (sections [[people]] and nothing else), pack DIRECTORY (the city's
     data), keys-revoked FILE (a key a line).
 
     What is sent is checked first.  The same again is no new version.

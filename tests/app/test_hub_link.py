@@ -72,13 +72,15 @@ def test_the_state_has_everything_for_a_status_and_no_sum(kiosk: LiveKiosk) -> N
 
 def test_the_level_of_the_box_is_told_in_steps(kiosk: LiveKiosk) -> None:
     kernel = kiosk.kernel
-    assert state(kiosk).stacker_permille is None
-    kernel.parts.stacker_notes = 100
-    kernel.books.box_unknown = 37
+    before = kernel.parts.stacker_notes
     try:
+        kernel.parts.stacker_notes = 0  # nobody said how many notes the box holds
+        assert state(kiosk).stacker_permille is None
+        kernel.parts.stacker_notes = 100
+        kernel.books.box_unknown = 37
         assert state(kiosk).stacker_permille == 350
     finally:
-        kernel.books.box_unknown = kernel.parts.stacker_notes = 0
+        kernel.books.box_unknown, kernel.parts.stacker_notes = 0, before
 
 
 def test_only_an_enrolment_and_the_own_transport_key_are_signed(kiosk: LiveKiosk) -> None:

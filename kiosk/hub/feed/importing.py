@@ -53,11 +53,16 @@ class OfficeBatch(Staging):
         """Take the staged rows over, and with `snapshot` mark those that are no longer there.
 
         Raises:
-            HubError: rows that stay hold plates hashed under another key.
+            HubError: rows that stay hold plates hashed under another key, or a snapshot has no row at all.
         """
         if plates is not None and not snapshot:
             with self._office.begin() as office:
                 check_plates(office, self.service, plates.key_id)
+        if snapshot and not self.count():
+            raise HubError(
+                "the file holds no row that can be taken, and would leave every kiosk without any",
+                hint="look at the rejects and at the mapping; nothing was changed",
+            )
         added = changed = unchanged = removed = revision = 0
         for page in self.pages(PAGE):
             with self._office.begin() as office:

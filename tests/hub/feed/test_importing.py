@@ -89,6 +89,14 @@ def test_good_rows_come_in_bad_ones_are_told_and_again_adds_nothing(both_stores:
         assert office.execute(sa.select(sa.func.count()).select_from(data_import)).scalar_one() == 3
 
 
+@pytest.mark.parametrize("lines", ["", line(1, status="GONE")])
+def test_a_snapshot_without_a_row_that_can_be_taken_leaves_every_invoice_where_it_is(desk: Desk, lines: str) -> None:
+    desk.take(line(1) + line(2))
+    with pytest.raises(HubError, match="no row that can be taken"):
+        desk.take(lines, holds="snapshot")
+    assert set(desk.rows()) == {number(1), number(2)}
+
+
 def test_a_snapshot_marks_what_its_source_no_longer_has(
     both_stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

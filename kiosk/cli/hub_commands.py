@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What a kiosk can be told, with the argument that each takes.
 ARGUMENTS = {"shutter": "closed or open", "close": "a business date", "resend": "EPOCH/SEQ", "rotate": ""}
 #: Words for the citizen: why and where else to pay, letters; a kiosk takes 400 in all.
-SHORTEST_REASON, LONGEST_REASON = 8, 399
+SHORTEST_REASON, LONGEST_REASON = 3, 399
 #: Commands that are listed.
 LISTED = 50
 #: Seconds between two looks at a command that waits.

@@ -22,7 +22,7 @@ from kiosk.model.ids import is_kiosk_id
 from kiosk.model.instant import business_date
 
 #: Shortest words for the citizen, and the longest why and where: together what a kiosk shows, 200 characters.
-SHORTEST_REASON, LONGEST_WHY, LONGEST_WHERE = 8, 120, 79
+SHORTEST_REASON, LONGEST_WHY, LONGEST_WHERE = 3, 120, 79
 _ONCE = re.compile(r"w[0-9a-f]{20}")
 _PLACE = re.compile(r"[0-9]{1,9}/[0-9]{1,10}")
 #: A kiosk that was out of service this long has not been told; more than this many waiting commands make no sense.

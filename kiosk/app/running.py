@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from kiosk import notify
 from kiosk.app.compose import build_core, remember_parts
 from kiosk.app.hub_packs import started_with
@@ -19,11 +21,12 @@ from kiosk.app.private_files import write_whole
 from kiosk.app.setup import Setup, load
 from kiosk.core.control import ControlServer
 from kiosk.core.service import Core
-from kiosk.errors import ReceiptError
+from kiosk.errors import ReceiptError, ReplicaError
 from kiosk.journal.realm import choose_realm
 from kiosk.journal.receipt_seal import Verdict, check, load_keys
 from kiosk.model.money import plain
 from kiosk.plugins.listeners import FactListeners
+from kiosk.sync.replica import documents
 
 
 def receipt_checker(setup: Setup) -> Callable[[str], Verdict] | None:
@@ -31,7 +34,27 @@ def receipt_checker(setup: Setup) -> Callable[[str], Verdict] | None:
     if not setup.config.paths.published_keys:
         return None
     path = setup.file.resolve().parent / setup.config.paths.published_keys
-    return lambda line: check(line, load_keys(path))
+
+    def checked(line: str) -> Verdict:
+        revoked = revoked_keys(setup.replica_path)
+        keys = load_keys(path)
+        return check(line, {place: replace(key, revoked=True) if key.public_key.lower() in revoked else key
+                            for place, key in keys.items()})  # fmt: skip
+
+    return checked
+
+
+def revoked_keys(replica: Path) -> frozenset[str]:
+    """Return the journal keys that a hub has revoked, hexadecimal; none where no hub said anything.
+
+    Raises:
+        ReceiptError: what a hub said cannot be read: then nothing is proven.
+    """
+    try:
+        _, body = documents(replica).get("keys_revoked", (0, b""))
+    except ReplicaError as error:
+        raise ReceiptError(f"the list of revoked keys cannot be read: {error.message}", hint=error.hint) from error
+    return frozenset(body.decode("ascii", errors="replace").split())
 
 
 def page_verdict(checker: Callable[[str], Verdict] | None) -> Callable[[str], Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,6 +189,25 @@ def test_the_page_that_checks_receipts_says_specimen_and_never_genuine() -> None
         assert "SPECIMEN" in page
         assert "genuine" not in page
         assert "SPECIMEN" in kiosk.ask("/health")[1] or "demo" in kiosk.ask("/health")[1]
+
+
+def test_a_key_that_the_hub_revoked_proves_no_receipt_from_that_moment_on() -> None:
+    with live_kiosk() as kiosk:
+        kiosk.pay_fifteen()
+        (slip,) = [each for each in kiosk.facts() if isinstance(each.fact.body, facts.ReceiptIssued)]
+        line = seal(slip, kiosk.kernel.parts.key)
+        assert kiosk.running is not None
+        setup = kiosk.running.setup
+        checked = app.receipt_checker(setup)
+        assert checked is not None
+        assert checked(line).reason == "specimen"
+        with sqlite3.connect(setup.replica_path) as replica:
+            told = f"{'0' * 64}\n{kiosk.kernel.parts.key.public_hex}\n".encode()
+            replica.execute("INSERT INTO documents VALUES ('keys_revoked', 1, '', 'city-hall', ?, 0)", (told,))
+        assert checked(line).reason == "revoked"
+        with sqlite3.connect(setup.replica_path) as replica:
+            replica.execute("UPDATE documents SET version = 2, body = ?", (b"0" * 64,))
+        assert checked(line).reason == "specimen"
 
 
 def check_page(kiosk: LiveKiosk, line: str) -> str:

@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[Callable[[str], str], str, str]] = {
                           "min_length", ""),
     "unknown driver": (put('"id003_acceptor"', '"id003_aceptor"'), "id003_aceptor", "did you mean 'id003_acceptor'"),
     "unknown profile": (put("epson-tm-t20iii", "epson"), "no printer profile 'epson'", "epson-tm-t20iii"),
-    "not TOML": (put(r"\[paths\]", "[paths"), "line 8", ""),
+    "not TOML": (put(r"\[paths\]", "[paths"), "line 9", ""),
     "NUL": (put(r"\Z", "\0"), "is not TOML", ""),
 }  # fmt: skip
 

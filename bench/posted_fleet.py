@@ -88,12 +88,12 @@ class Machine:
     # --- what people do ------------------------------------------------------------------------------------
 
     def freeze(self, number: str, owed: int, *, service: str = "parking_citation", knew: int = 0,
-               held: Sequence[Held] = ()) -> Quote:  # fmt: skip
+               held: Sequence[Held] = (), issued: dt.date | None = None) -> Quote:  # fmt: skip
         """A citizen confirms a price."""
         self.session += 1
         component = "fine" if service == "parking_citation" else self.city.services[service].order[0]
         line = QuoteLine(component, owed, text("fee.base", code="EXP"), "expired-meter@2026-01-01")
-        quote = Quote(service, number, "USD", (line,), DAY, knew)
+        quote = Quote(service, number, "USD", (line,), DAY, knew, issued)
         self.commit(facts.TenderFrozen((quote,), quote.due_minor, "USD", "en", tuple(held)))
         return quote
 
@@ -126,10 +126,11 @@ class Machine:
         return body
 
     def pay(
-        self, number: str, owed: int, *notes: int, service: str = "parking_citation", knew: int = 0
-    ) -> facts.Settled:
+        self, number: str, owed: int, *notes: int, service: str = "parking_citation", knew: int = 0,
+        issued: dt.date | None = None,
+    ) -> facts.Settled:  # fmt: skip
         """A whole payment: nine facts with two notes."""
-        quote = self.freeze(number, owed, service=service, knew=knew)
+        quote = self.freeze(number, owed, service=service, knew=knew, issued=issued)
         self.feed(*notes)
         return self.settle(quote, sum(notes))
 

@@ -16,6 +16,7 @@ from kiosk.core.pages import (
     PinFailures,
 )  # fmt: skip
 from kiosk.model import facts
+from kiosk.model.invoice import Quote
 
 if TYPE_CHECKING:
     from kiosk.core.books import Books
@@ -123,7 +124,10 @@ def _settled(books: Books, fact: facts.Fact, body: facts.Settled) -> None:
     for part in body.allocations:
         if part.minor:
             rows = books.applied.setdefault(f"{part.service}/{part.number}", [])
-            rows.append(Applied(fact.epoch, fact.seq, part.minor, _full_on(books, part)))
+            quote = _quote_of(books, part)
+            full_on = quote.priced_on.isoformat() if quote and part.outcome == "full" else ""
+            bill = quote.issued.isoformat() if quote and quote.issued else ""
+            rows.append(Applied(fact.epoch, fact.seq, part.minor, full_on, bill))
     _close(books, fact)
 
 
@@ -134,12 +138,10 @@ def _hold(books: Books, part: facts.Held, minor: int) -> None:
         books.held[name] = left
 
 
-def _full_on(books: Books, part: facts.Allocation) -> str:
-    """Return the day for which the price of a whole payment stood: its fee clock stopped then."""
-    if part.outcome != "full" or books.open_session is None:
-        return ""
-    found = (q for q in books.open_session.quotes if (q.service, q.number) == (part.service, part.number))
-    return next((quote.priced_on.isoformat() for quote in found), "")
+def _quote_of(books: Books, part: facts.Allocation) -> Quote | None:
+    """Return the price that stood for a payment: the day of it is when the fee clock stopped, if it paid the whole."""
+    quotes = books.open_session.quotes if books.open_session is not None else ()
+    return next((quote for quote in quotes if (quote.service, quote.number) == (part.service, part.number)), None)
 
 
 def _closed(books: Books, fact: facts.Fact, body: facts.SessionClosed) -> None:

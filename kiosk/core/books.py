@@ -38,7 +38,7 @@ SLIPS_KEPT = 64
 #: Counted boxes remembered; older ones are found in the journal.
 BOXES_KEPT = 32
 
-BOOKS_VERSION = 6
+BOOKS_VERSION = 7
 #: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")
@@ -233,16 +233,22 @@ class Books(msgspec.Struct, kw_only=True):
             return NoteId(device, int(serial)), page.value, phase
         return None
 
-    def paid_since(self, service: str, number: str, counted: PostedThrough) -> int:
-        """Return this kiosk's payments against an invoice that the hub had not counted yet, minor units."""
-        mark = (counted.epoch, counted.seq)
-        return sum(a.minor for a in self.applied.get(f"{service}/{number}", ()) if (a.epoch, a.seq) > mark)
+    def paid_since(self, service: str, number: str, counted: PostedThrough, bill: str = "") -> int:
+        """Return this kiosk's payments against an invoice that the hub had not counted yet, minor units.
 
-    def settled_on(self, service: str, number: str, counted: PostedThrough) -> str:
+        Where a number names an account, `bill` is the issue date of the one that is asked for, ISO.
+        """
+        return sum(each.minor for each in self._applied(service, number, counted, bill))
+
+    def settled_on(self, service: str, number: str, counted: PostedThrough, bill: str = "") -> str:
         """Return the day on which this kiosk's own payment settled an invoice in full, ISO; "" where none did."""
+        return next((each.full_on for each in self._applied(service, number, counted, bill) if each.full_on), "")
+
+    def _applied(self, service: str, number: str, counted: PostedThrough, bill: str) -> list[Applied]:
         mark = (counted.epoch, counted.seq)
         rows = self.applied.get(f"{service}/{number}", ())
-        return next((a.full_on for a in rows if a.full_on and (a.epoch, a.seq) > mark), "")
+        # A payment that does not say which bill it was for counts for each.
+        return [each for each in rows if (each.epoch, each.seq) > mark and (each.bill in ("", bill) or not bill)]
 
     def outcomes(self) -> dict[NoteId, str]:
         """Return the last recorded outcome of every remembered note."""

@@ -110,8 +110,9 @@ def _item(
     refusal = library.service(found.service).offline_refusal(source.age_s(found.service))
     if refusal is not None:
         return refusal, ""
-    own = books.paid_since(found.service, found.number, found.posted_through)
-    settled = books.settled_on(found.service, found.number, found.posted_through)
+    bill = found.issued.isoformat() if library.service(found.service).account else ""
+    own = books.paid_since(found.service, found.number, found.posted_through, bill)
+    settled = books.settled_on(found.service, found.number, found.posted_through, bill)
     try:
         quote = library.price(
             found, today, own_paid_minor=own, settled_on=dt.date.fromisoformat(settled) if settled else None

@@ -76,6 +76,8 @@ class Applied(msgspec.Struct, array_like=True):
     minor: int
     #: Local day the price of this payment stood for, where it paid the invoice in full; ISO, else "".
     full_on: str = ""
+    #: Issue date of the bill that it paid, ISO, where a number names an account; "" elsewhere, and in older facts.
+    bill: str = ""
 
 
 class BoxPage(msgspec.Struct):

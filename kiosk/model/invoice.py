@@ -70,6 +70,8 @@ class Quote(msgspec.Struct, frozen=True):
     priced_on: dt.date
     #: Already paid before this quote (hub and own facts), minor units.
     paid_minor: int = 0
+    #: When the priced bill was issued, where a number names an account with one bill after another; None elsewhere.
+    issued: dt.date | None = None
 
     @property
     def total_minor(self) -> int:

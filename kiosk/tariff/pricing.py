@@ -72,6 +72,7 @@ def price(
         lines=lines,
         priced_on=on,
         paid_minor=invoice.paid_minor + own_paid_minor,
+        issued=invoice.issued if service.account else None,
     )
 
 

@@ -163,6 +163,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     typed: Typed = Typed()
     #: Account code by component of a price.
     accounts: dict[str, str]
+    #: Whether a number names an account that gets one bill after another: what was paid for the last one is then no
+    #: payment of the next.
+    account: bool = False
     #: Every component, in the order in which money fills them.
     order: tuple[str, ...]
     partial: Literal["allowed", "refused"] = "allowed"

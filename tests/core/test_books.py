@@ -79,6 +79,11 @@ def test_a_payment_counts_until_the_hub_has_counted_it(rig: Rig) -> None:
     place = books.applied[f"water_bill/{WATER}"][0]
     assert books.paid_since("water_bill", WATER, PostedThrough(place.epoch, place.seq)) == 0
     assert books.paid_since("water_bill", "0", PostedThrough()) == 0
+    # The number is an account's: what was paid for this bill is no payment of the next.
+    assert place.bill > "2026"
+    assert books.paid_since("water_bill", WATER, PostedThrough(), place.bill) == 5000
+    assert books.paid_since("water_bill", WATER, PostedThrough(), "2199-01-01") == 0
+    assert books.settled_on("water_bill", WATER, PostedThrough(), "2199-01-01") == ""
 
 
 def test_settled_tender_leaves_nothing_unapplied(rig: Rig) -> None:

@@ -172,17 +172,24 @@ class _Publisher:
         self, service: str, rows: Sequence[Imported], numbers: tuple[str, ...]
     ) -> dict[str, tuple[int, bool]]:
         """Return by number what the hub adds to the imported paid amount, and whether it is settled."""
-        asked = "SELECT number, paid_minor, owed_minor, changed, currency FROM invoice_balance WHERE service = ? AND "
+        columns = "number, paid_minor, owed_minor, changed, bill, currency"
+        asked = f"SELECT {columns} FROM invoice_balance WHERE service = ? AND "
         currencies = {row[1]: row[2] for row in rows}  # of two currencies nothing is added up
         balances = self._pen.ask(asked + _among("number", numbers), (service, *numbers))
-        posted = [row[:4] for row in balances if row[4] == currencies[row[0]]]
+        posted = [row[:5] for row in balances if row[5] == currencies[row[0]]]
         if not posted:
             return {}
         there = {row[0] for row in posted}
         counted = {row[1]: row[13] for row in rows if row[13] and row[1] in there}
         known = self._known_to_the_source(service, counted)
+        issued = {row[1]: row[6] for row in rows}
         told = {}
-        for number, paid, owed, changed in posted:
+        for number, paid, owed, changed, bill in posted:
+            if bill and bill != issued[number]:
+                # What is posted is about another bill of the account: an older one leaves this one as it is, and a
+                # later one has taken its place.
+                told[number] = (0, bill > issued[number])
+                continue
             settled = owed is not None and paid >= owed and changed > counted.get(number, 0)
             told[number] = (paid - known.get(number, 0), settled)
         return told
@@ -195,6 +202,7 @@ class _Publisher:
             ours &= sa.exists().where(
                 invoice_balance.c.service == service, invoice_balance.c.number == payment.c.number,
                 invoice_balance.c.currency == payment.c.currency,
+                invoice_balance.c.bill == payment.c.bill,
             )  # fmt: skip
             for number, position, minor in self._books.execute(sa.select(*columns).where(ours)):
                 if position <= counted[number]:

@@ -7,7 +7,7 @@ from typing import Any
 from kiosk.hub.posting import boxes
 from kiosk.hub.posting.batch import Batch, Name
 from kiosk.hub.posting.paid_twice import undo, weigh
-from kiosk.hub.posting.rules import Rules, frozen_decoder, frozen_encoder, knew
+from kiosk.hub.posting.rules import Rules, bills, frozen_decoder, frozen_encoder, knew
 from kiosk.model import facts
 from kiosk.model.entry import Entry
 from kiosk.model.facts import Fact
@@ -116,12 +116,15 @@ class Acts:
         _check_sums(self.batch, place, body)
         if body.used or body.held:
             self._hold(place, body, position)
-        self._pay(place, fact, body, position, knew(frozen))
+        self._pay(place, fact, body, position, knew(frozen), bills(frozen))
         if body.overpayment_minor > 0:
             value = (body.currency, body.overpayment_minor)
             self._case("excess", place, ("", ""), value, body.excess or "credit", position)
 
-    def _pay(self, place: Place, fact: Fact, body: facts.Settled, position: int, known: dict[Name, int]) -> None:
+    def _pay(
+        self, place: Place, fact: Fact, body: facts.Settled, position: int, known: dict[Name, int],
+        billed: dict[Name, str],
+    ) -> None:  # fmt: skip
         parts: dict[Name, tuple[int, int, str]] = {}
         for each in body.allocations:
             name = (each.service, each.number)
@@ -129,14 +132,18 @@ class Acts:
         date, session = fact.stamp.business_date.isoformat(), fact.stamp.session
         for line, (name, (minor, remaining, outcome)) in enumerate(parts.items(), 1):
             page = self.batch.touch(name, self._rules.currency_of(name[0]) or body.currency, position)
-            excess = 0
+            excess, bill = 0, billed.get(name, page.bill)  # without its price it is for the bill that is known
             if page.currency != body.currency:
                 told = f"{name[1]} is kept in {page.currency}, and was paid in {body.currency}"
                 self.batch.found("currency_differs", *place, told)
+            elif bill < page.bill:
+                excess = minor  # a later bill of the account has taken this one's place: a person decides
             else:
+                if bill > page.bill:
+                    page.standing, page.bill = None, bill
                 page.standing, excess = weigh(page.standing, minor, remaining, known.get(name))
             self.batch.payments.append(
-                (*place, *name, position, body.currency, minor, remaining, outcome, date, session, excess)
+                (*place, *name, position, body.currency, minor, remaining, outcome, date, session, excess, bill)
             )
             if excess:
                 told = f"{minor} paid, {excess} of it above what was owed when this came second"
@@ -197,16 +204,17 @@ class Acts:
         pen = self.batch.pen
         where = "WHERE kiosk = ? AND epoch = ? AND seq = ?"
         paid = pen.ask(
-            f"SELECT service, number, currency, minor, excess_minor FROM payment {where} AND outcome <> 'reversed' "
+            f"SELECT service, number, currency, minor, excess_minor, bill FROM payment {where} "
+            "AND outcome <> 'reversed' "
             "ORDER BY service, number", original,
         )  # fmt: skip
         if not paid:
             return
         self.batch.found("reversal_of_payment", *place, f"undoes {original[1]}/{original[2]}, a payment")
         self.batch.load_invoices({(row[0], row[1]) for row in paid})
-        for service, number, currency, minor, excess in paid:
+        for service, number, currency, minor, excess, bill in paid:
             page = self.batch.touch((service, number), currency, position)
-            if page.standing is not None and page.currency == currency:
+            if page.standing is not None and page.currency == currency and page.bill == bill:
                 page.standing = undo(page.standing, minor, excess)
         pen.change(f"UPDATE payment SET outcome = 'reversed' {where}", original)
         pen.change(f"UPDATE money_case SET state = 'closed' {where} AND kind = 'overpayment'", original)

@@ -22,13 +22,14 @@ Name = tuple[str, str]
 class InvoicePage:
     """One invoice in memory."""
 
-    __slots__ = ("changed", "currency", "held", "standing")
+    __slots__ = ("bill", "changed", "currency", "held", "standing")
 
-    def __init__(self, currency: str, standing: Standing | None, held: int, changed: int) -> None:
+    def __init__(self, currency: str, standing: Standing | None, held: int, changed: int, bill: str = "") -> None:
         self.currency = currency
         self.standing = standing
         self.held = held
         self.changed = changed
+        self.bill = bill
 
 
 class Batch:
@@ -91,15 +92,15 @@ class Batch:
     def load_invoices(self, names: set[Name]) -> None:
         """Bring the pages of these invoices in, as far as the books have them."""
         wanted = [name for name in names if name not in self.invoices]
-        columns = "service, number, currency, paid_minor, held_minor, owed_minor, changed, base_minor"
+        columns = "service, number, currency, paid_minor, held_minor, owed_minor, changed, base_minor, bill"
         for start in range(0, len(wanted), 200):
             part = wanted[start : start + 200]
             pairs = ", ".join(["(?, ?)"] * len(part))
             asked = f"SELECT {columns} FROM invoice_balance WHERE (service, number) IN (VALUES {pairs})"
             for row in self.pen.ask(asked, tuple(word for name in part for word in name)):
-                service, number, currency, paid, held, owed, changed, base = row
+                service, number, currency, paid, held, owed, changed, base, bill = row
                 standing = None if owed is None else Standing(owed, paid, base)
-                self.invoices[service, number] = InvoicePage(currency, standing, held, changed)
+                self.invoices[service, number] = InvoicePage(currency, standing, held, changed, bill)
 
     def touch(self, name: Name, currency: str, position: int) -> InvoicePage:
         """Return the page of an invoice, which a fact at this position changes."""
@@ -139,7 +140,7 @@ class Batch:
     def _invoice(self, name: Name) -> Row:
         page = self.invoices[name]
         owed, paid, base = page.standing or (None, 0, None)
-        return (*name, page.currency, paid, page.held, owed, page.changed, base)
+        return (*name, page.currency, paid, page.held, owed, page.changed, base, page.bill)
 
     def _finding(self, key: tuple[str, str, int, int]) -> Row:
         code, kiosk, epoch, seq = key

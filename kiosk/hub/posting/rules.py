@@ -156,5 +156,11 @@ def knew(frozen: TenderFrozen | None) -> dict[tuple[str, str], int]:
     return {(quote.service, quote.number): quote.paid_minor for quote in frozen.quotes} if frozen else {}
 
 
+def bills(frozen: TenderFrozen | None) -> dict[tuple[str, str], str]:
+    """Return the issue date of each priced bill whose number names an account, ISO; "" for all others."""
+    quotes = frozen.quotes if frozen else ()
+    return {(quote.service, quote.number): quote.issued.isoformat() if quote.issued else "" for quote in quotes}
+
+
 frozen_encoder = msgspec.json.Encoder()
 frozen_decoder = msgspec.json.Decoder(TenderFrozen)

@@ -107,6 +107,8 @@ payment = Table(
     _text("business_date"), _text("session"),
     # How much of it was above what was still owed when it came second; a case has it.
     _number("excess_minor"),
+    # Issue date of the bill that it was for, where a number names an account with one bill after another; else "".
+    _text("bill", server_default=""),
     Index("payment_invoice", "service", "number", "position"), Index("payment_position", "position"),
 )  # fmt: skip
 
@@ -121,6 +123,8 @@ invoice_balance = Table(
     _number("changed", index=True),
     # What the first settlement knew of money that came in elsewhere; None where its price is unknown.
     Column("base_minor", BigInteger),
+    # Issue date of the bill that all of this is about, where the number names an account; else "".
+    _text("bill", server_default=""),
 )  # fmt: skip
 
 frozen = Table(

@@ -44,7 +44,8 @@ class FedHub:
             office.execute(sa.delete(invoice).where(invoice.c.service == SERVICE, invoice.c.number == number))
             office.execute(sa.insert(invoice), row)
 
-    def posted(self, kiosk: str, seq: int, number: str = "", minor: int = 0, *, owed: int | None = None) -> int:
+    def posted(self, kiosk: str, seq: int, number: str = "", minor: int = 0, *, owed: int | None = None,
+               bill: str = "") -> int:  # fmt: skip
         """Count one fact of a kiosk, as posting does; return its position."""
         self._position += 1
         with self.stores.books.begin() as books:
@@ -52,16 +53,18 @@ class FedHub:
             books.execute(sa.insert(posted_through), {"kiosk": kiosk, "epoch": 1, "seq": seq})
             if minor:
                 ours = (invoice_balance.c.service == SERVICE) & (invoice_balance.c.number == number)
-                before = books.execute(sa.select(invoice_balance.c.paid_minor).where(ours)).scalar() or 0
+                same = ours & (invoice_balance.c.bill == bill)
+                before = books.execute(sa.select(invoice_balance.c.paid_minor).where(same)).scalar() or 0
                 books.execute(sa.delete(invoice_balance).where(ours))
                 books.execute(sa.insert(invoice_balance), {
                     "service": SERVICE, "number": number, "currency": "USD", "paid_minor": before + minor,
-                    "held_minor": 0, "owed_minor": owed, "changed": self._position,
+                    "held_minor": 0, "owed_minor": owed, "changed": self._position, "bill": bill,
                 })  # fmt: skip
                 books.execute(sa.insert(payment), {
                     "kiosk": kiosk, "epoch": 1, "seq": seq, "service": SERVICE, "number": number,
                     "position": self._position, "currency": "USD", "minor": minor, "remaining_minor": 0,
                     "outcome": "partial", "business_date": "2026-03-02", "session": "s", "excess_minor": 0,
+                    "bill": bill,
                 })  # fmt: skip
         return self._position
 

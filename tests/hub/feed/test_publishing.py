@@ -100,6 +100,32 @@ def test_a_payment_of_an_invoice_that_comes_later_is_counted_when_it_comes(store
     assert row(hub, "1") == (700, "open")
 
 
+def test_what_was_paid_for_an_accounts_last_bill_is_no_payment_of_the_next(both_stores: Stores) -> None:
+    """The number is the account's; its bills differ by the day they were issued."""
+    hub = FedHub(both_stores)
+    hub.imported("7", issued="2026-01-05")
+    first = hub.posted("K01", 1, "7", 5000, owed=5000, bill="2026-01-05")
+    hub.publish()
+    assert row(hub, "7") == (5000, "paid")
+    hub.imported("7", issued="2026-04-05", amount_minor=6000)
+    hub.publish()
+    assert row(hub, "7") == (0, "open")
+    hub.posted("K01", 2, "7", 2000, owed=6000, bill="2026-04-05")
+    hub.publish()
+    assert row(hub, "7") == (2000, "open")
+    # The biller's file comes again and has counted the payment of the first bill: that changes nothing of the second.
+    hub.imported("7", issued="2026-04-05", amount_minor=6000, counted=first)
+    hub.publish()
+    assert row(hub, "7") == (2000, "open")
+    hub.posted("K01", 3, "7", 4000, owed=6000, bill="2026-04-05")
+    hub.publish()
+    assert row(hub, "7") == (6000, "paid")
+    # An old file cannot open a bill again that a later one has replaced.
+    hub.imported("7", issued="2026-01-05")
+    hub.publish()
+    assert row(hub, "7") == (0, "paid")
+
+
 def test_balances_never_wait_for_a_large_import(stores: Stores) -> None:
     hub = FedHub(stores)
     hub.imported("x")

@@ -119,6 +119,31 @@ def test_one_invoice_paid_at_two_offline_kiosks_makes_the_second_a_case(
     assert ("A200", 11000) in [(account, sum_) for account, sum_ in _by_account(stores).items()]
 
 
+WINTER, SPRING = dt.date(2026, 1, 5), dt.date(2026, 4, 5)
+
+
+def test_the_bills_of_one_account_are_paid_each_by_itself(both_stores: Stores, rules: Rules, machine: Make) -> None:
+    """Under one number: a bill, the next one in two parts, the next one at a second kiosk too, and the old one late."""
+    stores, first, second = both_stores, machine("K07"), machine("K08")
+    bill = {"service": "water_bill"}
+    first.pay("0212345678", 5000, 5000, issued=WINTER, **bill)
+    first.pay("0212345678", 6000, 2000, issued=SPRING, **bill)
+    first.pay("0212345678", 6000, 2000, 2000, knew=2000, issued=SPRING, **bill)
+    store(stores, first)
+    post(stores, rules)
+    assert _cases(stores) == []
+    assert rows(stores, tables.invoice_balance, "paid_minor", "owed_minor", "bill") == [(6000, 6000, "2026-04-05")]
+    second.pay("0212345678", 6000, 6000, issued=SPRING, **bill)  # offline: it did not know
+    second.pay("0212345678", 5000, 5000, issued=WINTER, **bill)  # offline for longer, with the bill of the winter
+    store(stores, second)
+    post(stores, rules)
+    assert sorted(_cases(stores)) == [("overpayment", "0212345678", 5000), ("overpayment", "0212345678", 6000)]
+    assert rows(stores, tables.invoice_balance, "paid_minor", "owed_minor", "bill") == [(6000, 6000, "2026-04-05")]
+    paid = rows(stores, tables.payment, "bill", "minor", "excess_minor")
+    assert sum(minor for _, minor, _ in paid) == 5000 + 2000 + 4000 + 6000 + 5000
+    assert sum(minor - excess for _, minor, excess in paid) == 5000 + 6000
+
+
 def _by_account(stores: Stores) -> Counter[str]:
     sums: Counter[str] = Counter()
     for account, minor in rows(stores, tables.posting, "account", "minor"):

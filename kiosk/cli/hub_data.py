@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kiosk.cli.import_report import tell_import
 from kiosk.cli.options import hub_option, json_option, tell_json, tell_table
 from kiosk.cli.progress import Progress
 from kiosk.errors import HubError, ImportRowError
@@ -100,17 +101,9 @@ def import_(
     if as_json:
         tell_json("kiosk-hub-import-1", {"rejects": str(rejects), **msgspec.to_builtins(report)})
     else:
-        click.echo(
-            f"{report.taken} rows of {service_id} taken, {report.unchanged} were there, {report.removed} removed"
-        )
-        if report.dropped_columns:
-            click.echo(f"not stored: column {', '.join(report.dropped_columns)}")
-        if key.exists() and not had_key:
-            click.echo(f"made {key}, under which plates are hashed: every kiosk that finds by plate needs a copy")
-        if report.rejected:
-            click.secho(f"{report.rejected} rows refused: {rejects}", fg="yellow")
-            for line, reason in report.first_rejects[:5]:
-                click.echo(f"  line {line}: {reason}")
+        made = f"made {key}, under which plates are hashed: every kiosk that finds by plate needs a copy"
+        made = made if key.exists() and not had_key else ""
+        tell_import(report, service_id, rejects, made)
     click.get_current_context().exit(1 if report.rejected else 0)
 
 

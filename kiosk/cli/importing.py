@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kiosk import config as configuration
+from kiosk.cli.import_report import tell_import
 from kiosk.cli.options import config_option, json_option, tell_json
 from kiosk.cli.progress import Progress
 from kiosk.errors import ImportRowError
@@ -65,17 +66,8 @@ def import_(
     if as_json:
         tell_json("kiosk-import-1", {"rejects": str(rejects), **msgspec.to_builtins(report)})
     else:
-        click.echo(
-            f"{report.taken} rows of {service_id} taken, {report.unchanged} were there, {report.removed} removed"
-        )
-        if report.dropped_columns:
-            click.echo(f"not stored: column {', '.join(report.dropped_columns)}")
-        if key.exists() and not had_key:
-            click.echo(f"made {key}, under which plates are hashed; keep a copy of it")
-        if report.rejected:
-            click.secho(f"{report.rejected} rows refused: {rejects}", fg="yellow")
-            for line, reason in report.first_rejects[:5]:
-                click.echo(f"  line {line}: {reason}")
+        made = f"made {key}, under which plates are hashed; keep a copy of it" if key.exists() and not had_key else ""
+        tell_import(report, service_id, rejects, made)
     click.get_current_context().exit(1 if report.rejected else 0)
 
 

@@ -95,7 +95,9 @@ class PtyPort(RolePort[Role]):
         self._present = False
         self._pending.clear()
         if self._master is not None:
-            termios.tcflush(self._master, termios.TCIOFLUSH)
+            # What the program that left had not read is gone with it.  What came in stays: the next program may have
+            # opened the port and asked before this side saw that the last one left.
+            termios.tcflush(self._master, termios.TCOFLUSH)
             self._new_speed()
 
     def _speed_is_the_programs(self) -> bool:

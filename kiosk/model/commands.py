@@ -64,4 +64,29 @@ class CheckHealth(Command, frozen=True, tag="check_health"):
     """Report the present state again, even if unchanged.  No side effect on paper or notes."""
 
 
-DeviceCommand = Confirm | EnableNotes | InhibitNotes | StackNote | ReturnNote | HoldNote | Print | DropJob | CheckHealth
+class EnableCoins(Command, frozen=True, tag="enable_coins"):
+    """Take exactly these coins; everything else falls through to the return cup.  Coins have no escrow."""
+
+    values: tuple[Money, ...]
+
+
+class InhibitCoins(Command, frozen=True, tag="inhibit_coins"):
+    """Take no coin."""
+
+
+class Dispense(Command, frozen=True, tag="dispense"):
+    """Pay out coins of a hopper; its intent is committed.
+
+    The hopper first tells where its counters stand (`PayoutReady`), and moves a coin only after `Confirm`.
+    """
+
+    #: Id of the payout, never used twice; the same id again is the same payout.
+    payout: str
+    #: How many coins, at least 1.
+    coins: int
+
+
+DeviceCommand = (
+    Confirm | EnableNotes | InhibitNotes | StackNote | ReturnNote | HoldNote | Print | DropJob | CheckHealth
+    | EnableCoins | InhibitCoins | Dispense
+)  # fmt: skip

@@ -178,6 +178,107 @@ class CashboxInserted(Event, frozen=True, tag="cashbox_inserted"):
     """A cash box is in the unit again."""
 
 
+# --- CoinAcceptor ---------------------------------------------------------------------------------------------
+
+
+class CoinsKnown(Event, frozen=True, tag="coins_known"):
+    """The coin acceptor's own table of coins was read and belongs to the configured currency."""
+
+    #: Distinct values the unit can tell, ascending.
+    values: tuple[Money, ...]
+
+
+class CoinAccepted(Event, frozen=True, tag="coin_accepted"):
+    """A coin is past the point of return: the credit point.  Money-critical: waits for `Confirm(token)`.
+
+    A coin has no escrow, so no intent comes before it.  `value` is None where the wire does not tell it: such a coin
+    is never given a guessed value.  The unit goes on taking coins while one waits for its commit; they are told one
+    after the other, in order.
+    """
+
+    token: int
+    #: Names the coin like a note: device and serial.
+    coin: NoteId
+    value: Money | None
+    #: True where it fell while nobody listened (found by the unit's counter at start or after silence).
+    recovered: bool = False
+    #: The unit's counter after this coin; stored in the same fact as the credit.
+    device_mark: str = ""
+    raw: str = ""
+
+
+class CoinRejected(Event, frozen=True, tag="coin_rejected"):
+    """A coin fell through to the return cup."""
+
+    #: Generic: ``recognition``, ``denomination_inhibited``, ``transport``, ``fraud``, ``unknown`` …
+    reason: str
+    raw: str = ""
+
+
+# --- CoinDispenser --------------------------------------------------------------------------------------------
+
+
+class HopperKnown(Event, frozen=True, tag="hopper_known"):
+    """The hopper told which coin it holds, or its configuration did."""
+
+    value: Money
+
+
+class HopperLevel(Event, frozen=True, tag="hopper_level"):
+    """The level sensors of the hopper changed: ``full``, ``ok``, ``low``, ``empty`` or ``unknown``."""
+
+    level: str
+    raw: str = ""
+
+
+class PayoutReady(Event, frozen=True, tag="payout_ready"):
+    """The counters before the payout are read; no coin has moved.  Money-critical: the order to pay goes out after
+    `Confirm(token)`, because the counters must be on disk before it."""
+
+    token: int
+    payout: str
+    #: The hopper's counters before the order, as the driver wants them back by `remember`.
+    device_mark: str
+
+
+class PayoutProgress(Event, frozen=True, tag="payout_progress"):
+    """Coins paid so far."""
+
+    payout: str
+    paid: int
+    coins: int
+
+
+class PayoutEnded(Event, frozen=True, tag="payout_ended"):
+    """The payout is over and its figures are certain.  Money-critical: waits for `Confirm(token)`.
+
+    paid + unpaid is what was asked for.  `paid` is 0 where the order was provably never carried out.
+    """
+
+    token: int
+    payout: str
+    paid: int
+    unpaid: int
+    #: ``done``, ``empty``, ``jammed``, ``not_executed``, ``stopped``, ``power_lost``, ``refused`` …
+    reason: str
+    recovered: bool = False
+    device_mark: str = ""
+    raw: str = ""
+
+
+class PayoutDisputed(Event, frozen=True, tag="payout_disputed"):
+    """The counters cannot tell how many coins left the hopper.  Money-critical."""
+
+    token: int
+    payout: str
+    #: Coins that left for certain.
+    at_least: int
+    #: Coins that may have left.
+    at_most: int
+    reason: str
+    raw: str = ""
+
+
 # --- POSPrinter -----------------------------------------------------------------------------------------------
 
 
@@ -223,5 +324,7 @@ class PrintUnknown(Event, frozen=True, tag="print_unknown"):
 DeviceEvent = (
     Identified | DeviceState | CommandRefused | ProtocolFault | Scanned | ScanRefused | NotesKnown | NoteAccepting
     | NoteEscrowed | NoteHeld | NoteStacking | NoteStacked | NoteReturned | NoteRejected | NoteDisputed | NoteGone
-    | CashboxRemoved | CashboxInserted | PrintReady | PrintHeld | PrintProgress | Printed | PrintUnknown
+    | CashboxRemoved | CashboxInserted | CoinsKnown | CoinAccepted | CoinRejected | HopperKnown | HopperLevel
+    | PayoutReady | PayoutProgress | PayoutEnded | PayoutDisputed | PrintReady | PrintHeld | PrintProgress | Printed
+    | PrintUnknown
 )  # fmt: skip

@@ -42,8 +42,12 @@ class Write(msgspec.Struct, frozen=True):
 class PortRequest(msgspec.Struct, frozen=True):
     """Something of the port that is not bytes; answered by `Reply` with the same id.
 
-    Kinds: ``modem_lines`` (data: rts, dtr bits), ``usb_class_in`` (a control IN request), ``flush_input``.
-    A port that lacks the kind answers with `ok=False`; that is never an error of the port.
+    Kinds: ``modem_lines`` (data: rts, dtr bits), ``usb_class_in`` (a control IN request), ``flush_input``, ``turn``
+    and ``turn_over``.  A port that lacks the kind answers with `ok=False`; that is never an error of the port.
+
+    A driver whose line may be shared (a ccTalk bus) asks for its ``turn`` before each exchange and gives it back by
+    ``turn_over`` after the reply or its time-out.  `ok` grants it; not `ok` with data ``busy`` means: another driver
+    has the line, ask again in a few milliseconds; not `ok` without data: the line is not shared, go on.
     """
 
     id: int
@@ -105,8 +109,11 @@ class Driver(Protocol):
     """The eight names."""
 
     def remember(self, marks: Mapping[str, str], open_note: OpenNote | None, entropy: bytes) -> None:
-        """Take what survived: ``marks["note_serial"]`` is the last serial used (next note gets the next one),
-        device counters under their own names; the note in flight; 32 random bytes."""
+        """Take what survived: ``marks["note_serial"]`` is the last serial used (next note or coin gets the next one),
+        ``marks["device_mark"]`` the mark of the last committed credit; the note in flight; 32 random bytes.
+
+        An unfinished payout stands in ``payout`` (its id), ``payout_coins`` (how many), ``payout_phase``
+        (``intended``: no order can have gone out; ``started``: one may have) and ``payout_mark`` (counters before)."""
 
     def port(self, event: PortEvent, now: int) -> None:
         """Hear of the byte path."""
@@ -139,6 +146,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     inhibit_by_value: bool = False
     #: POSPrinter: has a barrier that proves consumption.
     barrier: bool = False
+    #: The wire has events that must be acknowledged: a lost reply loses no credit even over a restart of both ends.
+    acknowledged: bool = False
 
 
 class DriverTools(msgspec.Struct, frozen=True):
@@ -172,3 +181,5 @@ class DriverSpec(msgspec.Struct, frozen=True):
     line: dict[str, dict[str, Any]] = {}
     #: States `DeviceState.state` can take.
     states: tuple[str, ...] = ()
+    #: Name of the wire protocol in `kiosk.protocols`, "" where there is none to explain frames with.
+    protocol: str = ""

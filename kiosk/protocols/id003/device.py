@@ -57,6 +57,21 @@ class Id003Device:
     # --- the observable truth -------------------------------------------------------------------------------
 
     @property
+    def currency(self) -> str:
+        """ISO 4217 code of the unit's note set."""
+        return self.unit.currency
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Minor values of the notes the unit knows, ascending."""
+        return tuple(sorted(self.unit.minor(slot) for slot in self.unit.slots if slot.used))
+
+    @property
+    def shown(self) -> str:
+        """What the unit shows now, for people."""
+        return "no power" if self.status is None else self.status.name
+
+    @property
     def cashbox(self) -> list[int]:
         """Minor values of the notes in the box that belongs to the unit, in order."""
         return list(self._path.cashbox)

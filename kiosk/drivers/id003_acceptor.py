@@ -1,9 +1,10 @@
 """JCM ID003 bill acceptors (DBV, WBA, UBA, iVIZION and their clones): the driver.
 
 Theory of operation.  The unit only answers: the driver polls every `poll_ms`, and between polls asks for what is
-next — an order for the note in escrow, RESET, a step of the set-up.  Three parts of `kiosk.protocols.id003` do the
-thinking: `host.HostLine` pairs answers with requests, `note_watch.NoteWatch` follows the note by the table in
-`note_life`, `settings.SetUp` judges the settings.  This module decides whose turn it is.  Standard: ID003 sheet.
+next — an order for the note in escrow, RESET, a step of the set-up.  Parts of `kiosk.protocols` do the thinking:
+`host.HostLine` pairs answers with requests, `sights` folds a status for `NoteWatch`, which follows the note by the
+table that all cash protocols share, and `settings.SetUp` judges the settings.  This module decides whose turn it is.
+Standard: ID003 sheet.
 
 Rules that must stay true:
 
@@ -53,13 +54,20 @@ from kiosk.api import (
 from kiosk.protocols.id003.codes import POWER_UPS, DeviceStatus, HostCommand, Unknown, device_status
 from kiosk.protocols.id003.frames import Frame, FrameFault
 from kiosk.protocols.id003.host import Answer, HostLine
-from kiosk.protocols.id003.note_watch import NoteWatch
 from kiosk.protocols.id003.options import MS, STACK_COMMANDS, Id003Options, limits, setup_steps
 from kiosk.protocols.id003.payloads import parse_version
 from kiosk.protocols.id003.settings import SETTLED, UnitSettings
+from kiosk.protocols.id003.sights import sight
 from kiosk.protocols.id003.status_words import MISCONFIGURED_STATE, STATES, UNKNOWN_STATE, words
+from kiosk.protocols.note_life import Order
+from kiosk.protocols.note_watch import NoteWatch
 
-_OPERATIONS = (*STACK_COMMANDS.values(), HostCommand.RETURN, HostCommand.HOLD)
+#: What a command on the line is an order for.
+_ORDERS = {
+    **dict.fromkeys(STACK_COMMANDS.values(), Order.STACK),
+    HostCommand.RETURN: Order.RETURN,
+    HostCommand.HOLD: Order.HOLD,
+}
 #: Statuses that do not say that a cash box is in the unit again.
 _NO_CASHBOX = (DeviceStatus.STACKER_OPEN, DeviceStatus.FAILURE)
 #: Findings told in one call; the rest is counted.
@@ -75,6 +83,11 @@ class Id003Acceptor:
         self._requests: list[PortRequest] = []
         self._line = HostLine(echo=options.echo)
         self._watch = NoteWatch(limits(options))
+        self._commands = {
+            Order.STACK: STACK_COMMANDS[options.stack_command],
+            Order.RETURN: HostCommand.RETURN,
+            Order.HOLD: HostCommand.HOLD,
+        }
         self._watch.events = self._events
         self._settings = UnitSettings(
             tools.currency, options.country, options.tries, options.repeat_ms * MS, options.setup_retry_ms * MS,
@@ -166,7 +179,7 @@ class Id003Acceptor:
             state, severity, detail = self._told or (*UNKNOWN_STATE, "no answer yet")
             self._events.append(DeviceState(state, severity, self._state_raw, detail))
         else:
-            self._refuse("print", "a bill acceptor does not print")
+            self._refuse(str(cmd.__struct_config__.tag), "a bill acceptor cannot do that")
         self._go_on(now)
 
     def deadline(self) -> int | None:
@@ -206,7 +219,7 @@ class Id003Acceptor:
             self._answered_at, self._silent = now, 0
             if request == HostCommand.STATUS_REQUEST:
                 self._poll_answer(frame, answer.suspect, now)
-            elif request in _OPERATIONS:
+            elif request in _ORDERS:
                 refused = frame.cmd == DeviceStatus.INVALID_COMMAND
                 self._operation(HostCommand(request), frame.cmd == DeviceStatus.ACK, refused)
             elif request == HostCommand.RESET:
@@ -223,7 +236,7 @@ class Id003Acceptor:
             self._settings.unset()
             self._watch.unheard()
             self._state(*UNKNOWN_STATE, "the unit does not answer", "")
-        if request in _OPERATIONS:
+        if request in _ORDERS:
             self._operation(HostCommand(request), False, False)
         elif request == HostCommand.RESET:
             self._must_poll = True
@@ -252,7 +265,7 @@ class Id003Acceptor:
         self._last, self._last_raw = status, raw
         if changed:
             self._entered(status, before, raw)
-        self._watch.status(status, frame.data, now, self._settings.table)
+        self._watch.saw(sight(status, frame.data, self._settings.table), now)
         state, severity, detail = words(status, frame.data)
         if self._settings.problem and status in SETTLED:
             state, severity, detail = *MISCONFIGURED_STATE, self._settings.problem
@@ -280,7 +293,7 @@ class Id003Acceptor:
     def _operation(self, command: HostCommand, acked: bool, refused: bool) -> None:
         self._must_poll = True
         note = self._watch.held_note()
-        if self._watch.answered(command, acked, refused):
+        if self._watch.answered(_ORDERS[command], acked, refused):
             self._events.append(CommandRefused("hold_note", "the unit cannot hold a note", note))
 
     # --- settings -----------------------------------------------------------------------------------------------------
@@ -334,7 +347,7 @@ class Id003Acceptor:
             return HostCommand.CURRENCY_ASSIGN_REQUEST, b""
         order = watch.wanted(now)
         if order is not None:
-            return order, b""
+            return self._commands[order], b""
         since_reset = now - self._reset_at
         if self._last in POWER_UPS and watch.may_reset:
             if self._last is DeviceStatus.POWER_UP and not self._identified and self._version_tries < 2:
@@ -363,8 +376,8 @@ class Id003Acceptor:
         self._line.ask(code, data, now, (options.reset_timeout_ms if slow else options.reply_timeout_ms) * MS)
         self._must_poll = False
         self._version_tries += int(code is HostCommand.VERSION_REQUEST)
-        if code in _OPERATIONS:
-            self._watch.sent(code, now)
+        if code in _ORDERS:
+            self._watch.sent(_ORDERS[code], now)
         elif code is HostCommand.RESET:
             self._reset_at, self._resetting = now, True
             self._settings.unset()
@@ -397,4 +410,5 @@ SPEC = DriverSpec(
     capabilities=Capabilities(hold=True, inhibit_by_value=True),
     line={"serial": {"baud": 9600, "parity": "E", "bits": 8, "stop": 1}},
     states=STATES,
+    protocol="id003",
 )

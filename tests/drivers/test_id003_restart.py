@@ -25,7 +25,7 @@ from kiosk.api import (
     ReturnNote,
     StackNote,
 )
-from kiosk.protocols.id003.note_life import RULES, Phase, Seen
+from kiosk.protocols.note_life import RULES, Phase, Seen
 from tests.drivers.id003_unit import (
     ACCEPTING,
     ACK,

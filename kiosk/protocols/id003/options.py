@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from kiosk.protocols.id003.codes import HostCommand
-from kiosk.protocols.id003.note_life import Limits
 from kiosk.protocols.id003.settings import Step
+from kiosk.protocols.note_life import Limits
 
 MS = 1_000_000
 STACK_COMMANDS = {1: HostCommand.STACK_1, 2: HostCommand.STACK_2, 3: HostCommand.STACK_3}
@@ -99,7 +99,6 @@ class Id003Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def limits(options: Id003Options) -> Limits:
     """Turn the options into the limits of a note's life."""
     return Limits(
-        stack=STACK_COMMANDS[options.stack_command],
         decide=max(options.escrow_limit_ms - options.escrow_margin_ms, 0) * MS,
         hold_repeat=options.hold_repeat_ms * MS,
         hold=options.hold_limit_ms * MS,

@@ -1,17 +1,16 @@
-"""Follows the one note inside an ID003 unit and tells its fate; carries out the rules of `note_life`.
+"""Follows the one note inside a unit and tells its fate; carries out the rules of `note_life`, for every protocol.
 
-The watch hears every status answer, every order of the kernel and the time.  It says in turn what should be commanded
-(`wanted`), whether VEND VALID may be acknowledged (`acknowledge`) and whether RESET may be sent (`may_reset`); it
-writes nothing to the line itself.  Money-critical events carry a token; until `confirm`, neither ACK nor RESET.
+The watch hears every sight of a note, every order of the kernel and the time.  It says in turn what should be commanded
+(`wanted`), whether the credit point shown last may be acknowledged (`acknowledge`) and whether RESET may be sent
+(`may_reset`); it writes nothing to the line itself.  Money-critical events carry a token; until `confirm` nothing that
+makes the unit forget may go out.
 
-Time limits (ID003 sheet §3, §7): the unit gives an escrowed note back after about 10 s, so an undecided note is
-returned a margin earlier; without polls for about 3 s the unit gives the note back unreported, so after such a gap a
-note in escrow is never stacked (it may be another one) but returned.
+Time limits: a unit gives an escrowed note back by itself after some seconds, so an undecided note is returned a margin
+earlier; without polls for some seconds a unit may give the note back unreported, so after such a gap a note in escrow
+is never stacked (it may be another one) but returned.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from kiosk.model.device_events import (
     DeviceEvent,
@@ -27,10 +26,7 @@ from kiosk.model.device_events import (
 )
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
-from kiosk.protocols.id003.codes import BARCODE_TICKET, DeviceStatus, HostCommand, Unknown, reject_reason
-from kiosk.protocols.id003.note_life import RULES, Limits, Note, Phase, Rule, Seen, seen
-
-_IN_ESCROW = (DeviceStatus.ESCROW, DeviceStatus.HOLDING)
+from kiosk.protocols.note_life import RULES, Limits, Note, Order, Phase, Rule, Seen, Sight
 
 
 class NoteWatch:
@@ -48,7 +44,7 @@ class NoteWatch:
         self._token = 0
         self._waiting: tuple[int, Note] | None = None
         self._departed: Money | None = None
-        self._last: DeviceStatus | Unknown | None = None
+        self._last: Sight | None = None
         self._answered_at = self._heard_at = 0
         self._only_initialize = False
         self.events: list[DeviceEvent] = []
@@ -67,39 +63,39 @@ class NoteWatch:
 
     @property
     def acknowledge(self) -> bool:
-        """True where the last status was VEND VALID and the outcome of that note is committed."""
+        """True where the last sight was a credit point and the outcome of that note is committed."""
         note = self._note
-        return note is not None and note.phase is Phase.BOOKED and self._last is DeviceStatus.VEND_VALID
+        return note is not None and note.phase is Phase.BOOKED and self._shows(Seen.CREDIT_POINT)
 
-    def wanted(self, now: int) -> HostCommand | None:
+    def wanted(self, now: int) -> Order | None:
         """Return the command to send to the note in escrow now; only right after a status showed it there."""
         note, limits = self._note, self._limits
-        if note is None or self._last not in _IN_ESCROW or note.phase not in (Phase.ESCROWED, Phase.INTENDED):
+        if note is None or not self._shows(Seen.IN_ESCROW) or note.phase not in (Phase.ESCROWED, Phase.INTENDED):
             return None
         order = note.order
         if order is None:
             due = note.hold and (not note.tries or now - note.sent_at >= limits.hold_repeat)
-            return HostCommand.HOLD if due else None
+            return Order.HOLD if due else None
         if note.tries and note.acked and now - note.sent_at < limits.repeat:
             return None
         return order
 
-    def sent(self, command: HostCommand, now: int) -> None:
-        """The command was written; nothing more is commanded before the next status shows what it did."""
+    def sent(self, order: Order, now: int) -> None:
+        """The order was written; nothing more is commanded before the next sight shows what it did."""
         if self._note is not None:
             self._note.tries += 1
             self._note.sent_at, self._note.acked = now, False
         self._last = None
 
-    def answered(self, command: HostCommand, acked: bool, refused: bool) -> bool:
-        """The command was acknowledged, refused or lost.  Return True where HOLD turns out to be absent."""
+    def answered(self, order: Order, acked: bool, refused: bool) -> bool:
+        """The order was acknowledged, refused or lost.  Return True where holding turns out to be absent."""
         note = self._note
-        if note is None or command not in (note.order, HostCommand.HOLD):
+        if note is None or order not in (note.order, Order.HOLD):
             return False
         note.acked = acked
-        if acked and command == self._limits.stack:
+        if acked and order is Order.STACK:
             self._tell_moving(note)
-        if command == HostCommand.HOLD and refused:
+        if order is Order.HOLD and refused:
             note.hold = False
             return True
         return False
@@ -107,7 +103,7 @@ class NoteWatch:
     # --- what the kernel orders; a refusal is returned as its reason ------------------------------------------------
 
     def stack(self, note_id: NoteId, now: int) -> str:
-        """Order STACK; the intent is committed."""
+        """Order it into the box; the intent is committed."""
         note = self._named(note_id)
         if note is None:
             return "the note has departed"
@@ -116,11 +112,11 @@ class NoteWatch:
         if note.order is not None or note.leaving:
             return "the note is already on its way back"
         note.phase, note.hold = Phase.INTENDED, False
-        self._order(note, self._limits.stack)
+        self._order(note, Order.STACK)
         return ""
 
     def give_back(self, note_id: NoteId) -> str:
-        """Order RETURN."""
+        """Order it back."""
         note = self._named(note_id)
         if note is None:
             return "the note has departed"
@@ -174,27 +170,25 @@ class NoteWatch:
             self._carry(self._note)
 
     def unheard(self) -> None:
-        """Forget the last status: it is too old to command by."""
+        """Forget the last sight: it is too old to command by."""
         self._last = None
 
-    def status(self, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money]) -> None:
-        """Take a status answer and follow the rule for it."""
-        sight, note = seen(status), self._note
-        fresh = status is not self._last
+    def saw(self, sight: Sight, now: int) -> None:
+        """Take what a status or an event shows and follow the rule for it."""
+        note = self._note
+        fresh = self._last is None or sight.name != self._last.name
         if note is not None and now - self._answered_at >= self._limits.gap:
             self._carry(note)
         self._answered_at = now
-        self._only_initialize = sight is Seen.INITIALIZING
+        self._only_initialize = sight.seen is Seen.INITIALIZING
         if not self._only_initialize:
             self._heard_at = now
-        if status is DeviceStatus.ACCEPTING or sight is Seen.IN_ESCROW:
+        if sight.seen in (Seen.DRAWING_IN, Seen.IN_ESCROW):
             self._departed = None
-        self._last = status
-        if note is not None and note.phase is Phase.BOOKING and sight is not Seen.NOTHING:
+        self._last = sight
+        if note is not None and note.phase is Phase.BOOKING and sight.seen is not Seen.NOTHING:
             note.over = False
-        raw = _raw(status, data)
-        rule = RULES[note.phase if note else Phase.NONE, sight]
-        self._follow(rule, note, status, data, now, table, raw, fresh)
+        self._follow(RULES[note.phase if note else Phase.NONE, sight.seen], note, sight, now, fresh)
 
     def check(self, now: int) -> None:
         """Look at the time: a note whose fate nothing tells any more, a commit that does not come."""
@@ -202,9 +196,9 @@ class NoteWatch:
         if note is None:
             return
         if note.phase in (Phase.ESCROWED, Phase.INTENDED) and now - self._heard_at >= limits.resolve:
-            why = "only INITIALIZE" if self._only_initialize else "no answer"
+            why = "only initialising" if self._only_initialize else "no answer"
             if note.may_have_moved:
-                self._dispute(note, why, "")
+                self._dispute(note, why, Sight(Seen.NOTHING))
             else:
                 self._return(note, note.reason or why, "")
         elif note.phase is Phase.BOOKING and not note.warned and now - note.since >= limits.unconfirmed:
@@ -213,27 +207,20 @@ class NoteWatch:
 
     # --- the rules --------------------------------------------------------------------------------------------------
 
-    def _follow(
-        self,
-        rule: Rule,
-        note: Note | None,
-        status: DeviceStatus | Unknown,
-        data: bytes,
-        now: int,
-        table: Mapping[int, Money],
-        raw: str,
-        fresh: bool,
-    ) -> None:
+    def _follow(self, rule: Rule, note: Note | None, sight: Sight, now: int, fresh: bool) -> None:
+        raw = sight.raw
         if note is None:
             if rule is Rule.BEGIN:
-                self._begin(status, data, now, table)
-            elif rule is Rule.REJECTED and fresh and status is DeviceStatus.REJECTING:
-                self.events.append(NoteRejected(reject_reason(data[0]).generic if data else "unknown", raw))
+                self._begin(sight, now)
+            elif rule is Rule.REJECTED and fresh and sight.rejected:
+                self.events.append(NoteRejected(sight.rejected, raw))
+            elif rule is Rule.STRAY and sight.blank:
+                self._finding("a stacked note is told that nobody fed", raw, fresh)
             elif rule is Rule.STRAY:
-                self._note = note = Note(None, self._departed, 0, Phase.ESCROWED, now)
-                self._credit(note, now, raw, recovered=True)
+                self._note = note = Note(None, sight.value or self._departed, 0, Phase.ESCROWED, now)
+                self._credit(note, now, sight, recovered=True)
         elif rule is Rule.DECIDE:
-            self._decide(note, status, data, now, table, raw)
+            self._decide(note, sight, now)
         elif rule is Rule.FOLLOW:
             if note.phase is Phase.ESCROWED and not note.moving:
                 self.events.append(ProtocolFault("unexpected", "the unit stacks a note without a command", raw))
@@ -241,66 +228,79 @@ class NoteWatch:
             self._tell_moving(note)
         elif rule is Rule.LEAVING:
             note.leaving = True
-            if status is DeviceStatus.REJECTING:
-                note.reason = f"rejected:{data[:1].hex()}" if data else "rejected"
+            if sight.rejected:
+                note.reason = f"rejected:{sight.rejected_raw}" if sight.rejected_raw else "rejected"
         elif rule is Rule.FORGOTTEN:
             note.forgotten = True
-        elif rule is Rule.CREDIT:
-            self._credit(note, now, raw, recovered=note.carried)
-        elif rule is Rule.CREDIT_BEFORE_RESET:
-            self._credit(note, now, raw, recovered=True)
+        elif rule in (Rule.CREDIT, Rule.CREDIT_BEFORE_RESET):
+            self._credit_point(rule, note, sight, now, fresh)
         elif rule is Rule.RETURNED:
-            self._return(note, note.reason or "idle", raw)
+            self._return(note, note.reason or ("returned" if sight.seen is Seen.RETURNED else "idle"), raw)
         elif rule is Rule.RETURNED_BEFORE_RESET:
             self._return_before_reset(note, "power_up_in_acceptor", now, raw)
         elif rule is Rule.DISPUTE:
-            self._dispute(note, "stacked_without_command", raw)
+            self._dispute(note, "stacked_without_command", sight)
         elif rule is Rule.FELT_NO_NOTE:
             if note.may_have_moved and self._limits.dispute_forgotten:
-                self._dispute(note, "power_up_without_note", raw)
+                self._dispute(note, "power_up_without_note", sight)
             else:
                 self._return_before_reset(note, note.reason or "power_up_without_note", now, raw)
         elif rule is Rule.ENDED and note.may_have_moved and note.forgotten and self._limits.dispute_forgotten:
-            self._dispute(note, "initialized_without_credit", raw)
+            self._dispute(note, "initialized_without_credit", sight)
         elif rule is Rule.ENDED:
             self._return(note, note.reason or ("idle_after_restart" if note.carried else "idle_without_credit"), raw)
         elif rule is Rule.GONE_EARLY:
             note.over = True
+        elif rule is Rule.CONTRADICTED:
+            self._finding(f"the unit gives a note back that is {note.fate}", raw, fresh)
         elif rule is Rule.ACKNOWLEDGE:
             if note.fate == "disputed" and not note.warned:
                 note.warned = True
-                self.events.append(ProtocolFault("unexpected", "VEND VALID for a disputed note", raw))
+                self.events.append(ProtocolFault("unexpected", "a credit point for a disputed note", raw))
         elif rule in (Rule.GONE, Rule.GONE_AND_BEGIN):
             self._gone(note)
             if rule is Rule.GONE_AND_BEGIN:
-                self._begin(status, data, now, table)
+                self._begin(sight, now)
 
-    def _begin(self, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money]) -> None:
-        code = data[0] if data and status is DeviceStatus.ESCROW else 0
-        if code and code != BARCODE_TICKET and not table and not self.table_hopeless:
+    def _credit_point(self, rule: Rule, note: Note, sight: Sight, now: int, fresh: bool) -> None:
+        if sight.blank and not note.may_have_moved:
+            self._finding("a stacked note is told without a value, and none was commanded", sight.raw, fresh)
+        elif sight.value is not None and note.value is not None and sight.value != note.value:
+            self._dispute(note, f"escrow and credit differ: {note.value} and {sight.value}", sight)
+        else:
+            if note.id is None and note.value is None:
+                note.value = sight.value
+            self._credit(note, now, sight, recovered=note.carried or rule is Rule.CREDIT_BEFORE_RESET)
+
+    def _finding(self, message: str, raw: str, fresh: bool) -> None:
+        if fresh:
+            self.events.append(ProtocolFault("unexpected", message, raw))
+
+    def _begin(self, sight: Sight, now: int) -> None:
+        if sight.unread and not self.table_hopeless:
             self.table_wanted = True  # a note found at the start: its value first, so that no note is ever nameless
             return
         self.table_wanted = False
-        value = None if code == BARCODE_TICKET else table.get(code)
+        value = None if sight.ticket else sight.value
         note_id: NoteId | None = None
         if value is not None:
             self._serial += 1
             note_id = NoteId(self._device, self._serial)
-        self._note = note = Note(note_id, value, code, Phase.ESCROWED, now)
+        self._note = note = Note(note_id, value, sight.key, Phase.ESCROWED, now)
         if note_id is not None and value is not None:
-            self.events.append(NoteEscrowed(note_id, value, now + self._limits.decide))
+            self.events.append(NoteEscrowed(note_id, value, now + self._limits.decide, sight.mark))
         else:
-            self._send_back(note, "ticket" if code == BARCODE_TICKET else f"value_unknown:{data[:1].hex()}")
+            self._send_back(
+                note, "ticket" if sight.ticket else f"value_unknown:{f'{sight.key:02x}' if sight.key else ''}"
+            )
 
-    def _decide(
-        self, note: Note, status: DeviceStatus | Unknown, data: bytes, now: int, table: Mapping[int, Money], raw: str
-    ) -> None:
-        other = status is DeviceStatus.ESCROW and bool(note.code) and data[:1] != bytes((note.code,))
+    def _decide(self, note: Note, sight: Sight, now: int) -> None:
+        other = bool(sight.key) and bool(note.key) and sight.key != note.key
         if other or note.leaving:  # the unit shows a second life: the first has ended without credit
-            self._return(note, note.reason or "escrow_of_another_note", raw)
-            self._begin(status, data, now, table)
+            self._return(note, note.reason or "escrow_of_another_note", sight.raw)
+            self._begin(sight, now)
             return
-        if status is DeviceStatus.HOLDING and note.hold and not note.held and note.id is not None:
+        if sight.held and note.hold and not note.held and note.id is not None:
             note.held = True
             self.events.append(NoteHeld(note.id))
         if note.moving:  # it fell back into escrow: what was acknowledged is void
@@ -309,17 +309,17 @@ class NoteWatch:
         if note.phase is Phase.INTENDED:
             if note.order is None:
                 self._send_back(note, "escrow_after_restart")
-            elif note.order == limits.stack and note.tries >= limits.stack_tries:
+            elif note.order is Order.STACK and note.tries >= limits.stack_tries:
                 self._send_back(note, "stack_refused")
         elif note.order is None and now - note.since >= (limits.hold if note.hold else limits.decide):
             self._send_back(note, "escrow_limit")
 
-    def _order(self, note: Note, order: HostCommand) -> None:
+    def _order(self, note: Note, order: Order) -> None:
         note.order, note.tries, note.acked = order, 0, False
 
     def _send_back(self, note: Note, reason: str) -> None:
         tried = note.tries
-        self._order(note, HostCommand.RETURN)
+        self._order(note, Order.RETURN)
         note.reason = reason
         if note.phase is Phase.INTENDED and tried:
             note.carried = True  # a stack command went out: only a status may say where the note ended
@@ -341,17 +341,22 @@ class NoteWatch:
         self._waiting = (self._token, note)
         return self._token
 
-    def _credit(self, note: Note, now: int, raw: str, *, recovered: bool) -> None:
+    def _credit(self, note: Note, now: int, sight: Sight, *, recovered: bool) -> None:
         token = self._book(note, "credited", now)
-        note.over = self._last is DeviceStatus.STACKED
-        self.events.append(NoteStacked(token, note.id, note.value, recovered=recovered, raw=raw))
+        note.over = self._shows(Seen.STACKED)
+        self.events.append(
+            NoteStacked(token, note.id, note.value, recovered=recovered, device_mark=sight.mark, raw=sight.raw)
+        )
 
-    def _dispute(self, note: Note, reason: str, raw: str) -> None:
+    def _dispute(self, note: Note, reason: str, sight: Sight) -> None:
         if note.id is None or note.value is None:
-            self._credit(note, self._answered_at, raw, recovered=True)  # a note without a value can only be told
+            self._credit(note, self._answered_at, sight, recovered=True)  # one without a value can only be told
             return
         token = self._book(note, "disputed", self._answered_at)
-        self.events.append(NoteDisputed(token, note.id, note.value, reason, raw))
+        self.events.append(NoteDisputed(token, note.id, note.value, reason, sight.raw))
+
+    def _shows(self, seen: Seen) -> bool:
+        return self._last is not None and self._last.seen is seen
 
     def _return_before_reset(self, note: Note, reason: str, now: int, raw: str) -> None:
         self._departed = note.value
@@ -376,8 +381,3 @@ class NoteWatch:
         if own is None or own.serial != note_id.serial:
             return None
         return self._note if own.device == note_id.device or not own.device or not note_id.device else None
-
-
-def _raw(status: DeviceStatus | Unknown, data: bytes) -> str:
-    code = status.code if isinstance(status, Unknown) else int(status)
-    return bytes((code,)).hex() + data[:8].hex()

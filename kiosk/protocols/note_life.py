@@ -1,23 +1,29 @@
-"""The life of a note as a table: the phase of a note, what the unit shows, and the rule that follows (ID003 sheet §7).
+"""The life of a note as a table: the phase of a note, what the unit shows, and the rule that follows.
 
-Phases are about *our books*, not the unit: whether the stack command may have gone out, and whether the outcome is
-written down.  What the unit shows is folded into `Seen`, because many codes mean the same for a note.  The rules are
-carried out by `note_watch.NoteWatch`; a pair that is missing here is a defect, and a test walks them all.
+One table for every cash protocol: phases are about *our books*, not the unit, and what a unit shows is folded into
+`Seen`, because many codes mean the same for a note.  A driver makes a `Sight` of each status or event of its protocol;
+the rules are carried out by `note_watch.NoteWatch`; a pair that is missing here is a defect, and a test walks them all.
 
-Rules that must stay true (money):
+What is the credit point: VEND VALID (ID003), BILL STACKED (CCNET), the stacked bit (EBDS), Credit (SSP), event (n,0)
+(ccTalk).  Rules that must stay true (money; ID003 sheet §7, CCNET sheet §7, EBDS sheet §8, SSP sheet §10, ccTalk §9):
 
-* Credit once per note, at its credit point: VEND VALID, or 0x42 for a note whose stack command may have gone out, or
-  STACKED of such a note (then VEND VALID was missed, and the unit says that the note is in the box).  Never on ESCROW,
-  never on the ACK of STACK.
-* 0x42 credits *before* RESET, because RESET makes the unit forget: the note is past the point of return, so it cannot
-  come back, and a kill at any moment finds either 0x42 again (nothing committed, so it is credited now) or a credited
-  note (so only RESET is sent).  A VEND VALID that follows is the same note: it is acknowledged, not credited.
-* 0x41 returns the note, written down before RESET.  A VEND VALID that follows all the same becomes a note without a
-  name and with the known value: a returned note is final in the books.
-* A note with its stack command out that ends at rest without a credit point was returned (sheet §7), also after a
-  plain POWER UP or an INITIALIZE: a unit that has a note past the point of return says so, by 0x42 or VEND VALID.
-  Where units are not to be trusted in that, such a note can be made a dispute (`Limits.dispute_forgotten`).
-* ESCROW again after STACK, with the same code and no gap in the polls, is the same note: stacked again under its name.
+* Credit once per note, at its credit point, or at "power up, note in stacker" for a note whose stack command may have
+  gone out, or at STACKED of such a note (then the credit point was missed, and the unit says that the note is in the
+  box).  Never in escrow, never on the acknowledgement of the stack command.
+* "Power up, note in stacker" credits *before* RESET, because RESET makes the unit forget: the note is past the point of
+  return, so it cannot come back, and a kill at any moment finds either that status again (nothing committed, so it is
+  credited now) or a credited note (so only RESET is sent).  A credit point that follows is the same note: it is
+  acknowledged, not credited.
+* "Power up, note in acceptor" returns the note, written down before RESET.  A credit point that follows all the same
+  becomes a note without a name and with the known value: a returned note is final in the books.
+* A note with its stack command out that ends at rest without a credit point was returned, also after a plain power-up
+  or an initialisation: a unit that has a note past the point of return says so.  Where units are not to be trusted in
+  that, such a note can be made a dispute (`Limits.dispute_forgotten`).
+* Escrow again after the stack command, with the same code and no gap in the polls, is the same note: stacked again
+  under its name.
+* A credit point whose value differs from the one seen in escrow is a dispute, never a choice between the two.
+* A credit point that names no value (a *blank* one, EBDS sheet §8) credits a note whose stack command may have gone
+  out, and is a finding otherwise: units tell one when a box is put back.
 """
 
 from __future__ import annotations
@@ -28,7 +34,6 @@ import msgspec
 
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
-from kiosk.protocols.id003.codes import DeviceStatus, HostCommand, Unknown
 
 
 class Phase(enum.Enum):
@@ -46,24 +51,36 @@ class Phase(enum.Enum):
     BOOKED = "booked"
 
 
-class Seen(enum.Enum):
-    """What a status says about a note."""
+class Order(enum.Enum):
+    """What can be commanded of a note in escrow."""
 
-    #: IDLING, DISABLE, ACCEPTING: no earlier note is on its way any more.
+    STACK = "stack"
+    RETURN = "return"
+    HOLD = "hold"
+
+
+class Seen(enum.Enum):
+    """What a status or an event says about a note."""
+
+    #: Idle or inhibited: no earlier note is on its way any more.
     AT_REST = "at rest"
-    #: ESCROW, HOLDING.
+    #: A new note is being drawn in: an earlier one is over just as well.
+    DRAWING_IN = "drawing in"
+    #: In escrow, or held there.
     IN_ESCROW = "in escrow"
-    #: STACKING.
+    #: On its way to the stacker.
     MOVING = "moving"
-    VEND_VALID = "vend valid"
+    #: The protocol's credit point.
+    CREDIT_POINT = "credit point"
+    #: In the box, told beside or after the credit point.
     STACKED = "stacked"
-    #: REJECTING, RETURNING.
+    #: On its way out.
     GOING_BACK = "going back"
-    #: 0x40: the unit has lost its memory and feels no note.
+    #: The unit says that the note went back.
+    RETURNED = "returned"
+    #: The unit has lost its memory and feels no note.
     POWER_UP = "power up"
-    #: 0x41.
     UP_IN_ACCEPTOR = "power up, note in acceptor"
-    #: 0x42.
     UP_IN_STACKER = "power up, note in stacker"
     INITIALIZING = "initializing"
     #: Faults, pauses, refusals and unknown codes: they tell nothing about the note.
@@ -100,34 +117,41 @@ class Rule(enum.Enum):
     FORGOTTEN = "forgotten"
     #: Over on the wire before its commit is confirmed.
     GONE_EARLY = "gone early"
-    #: The commit stands: acknowledge VEND VALID.
+    #: The commit stands: acknowledge the credit point.
     ACKNOWLEDGE = "acknowledge"
+    #: The unit says that a note went back whose outcome is told already: a finding, nothing is undone.
+    CONTRADICTED = "contradicted"
     GONE = "gone"
     #: Another note lies in escrow, so the booked one is over.
     GONE_AND_BEGIN = "gone and begin"
 
 
-_SEEN = {
-    DeviceStatus.IDLING: Seen.AT_REST,
-    DeviceStatus.DISABLED: Seen.AT_REST,
-    DeviceStatus.ACCEPTING: Seen.AT_REST,
-    DeviceStatus.ESCROW: Seen.IN_ESCROW,
-    DeviceStatus.HOLDING: Seen.IN_ESCROW,
-    DeviceStatus.STACKING: Seen.MOVING,
-    DeviceStatus.VEND_VALID: Seen.VEND_VALID,
-    DeviceStatus.STACKED: Seen.STACKED,
-    DeviceStatus.REJECTING: Seen.GOING_BACK,
-    DeviceStatus.RETURNING: Seen.GOING_BACK,
-    DeviceStatus.POWER_UP: Seen.POWER_UP,
-    DeviceStatus.POWER_UP_BILL_IN_ACCEPTOR: Seen.UP_IN_ACCEPTOR,
-    DeviceStatus.POWER_UP_BILL_IN_STACKER: Seen.UP_IN_STACKER,
-    DeviceStatus.INITIALIZE: Seen.INITIALIZING,
-}
+class Sight(msgspec.Struct, frozen=True):
+    """What one status or event shows of a note, in the words of every protocol."""
 
-
-def seen(status: DeviceStatus | Unknown) -> Seen:
-    """Return what a status says about a note; faults and unknown codes say nothing."""
-    return Seen.NOTHING if isinstance(status, Unknown) else _SEEN.get(status, Seen.NOTHING)
+    seen: Seen
+    #: Name of the status; the same one twice in a row is one sight.
+    name: str = ""
+    #: Status as the device sent it, hexadecimal.
+    raw: str = ""
+    #: The unit's own code for this kind of note (a bill type, a channel); 0 where it tells none.
+    key: int = 0
+    #: What it is worth; None where the code is no money of ours.
+    value: Money | None = None
+    #: The value cannot be told before the unit's table is read.
+    unread: bool = False
+    #: A barcode ticket, which is no money.
+    ticket: bool = False
+    #: The unit confirms that it holds the note longer.
+    held: bool = False
+    #: The unit pushes it back by its own will: the generic reason, "" otherwise.
+    rejected: str = ""
+    #: Detail of that, hexadecimal: the unit's own code of the reason.
+    rejected_raw: str = ""
+    #: A credit point that names no note (EBDS sheet §8).
+    blank: bool = False
+    #: The unit's counters, stored with the credit.
+    mark: str = ""
 
 
 #: (phase, what is seen) → rule.  Complete: every pair has a row.
@@ -136,11 +160,13 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
     for phase, row in {
         Phase.NONE: {
             Seen.AT_REST: Rule.WAIT,
+            Seen.DRAWING_IN: Rule.WAIT,
             Seen.IN_ESCROW: Rule.BEGIN,
             Seen.MOVING: Rule.WAIT,
-            Seen.VEND_VALID: Rule.STRAY,
+            Seen.CREDIT_POINT: Rule.STRAY,
             Seen.STACKED: Rule.WAIT,
             Seen.GOING_BACK: Rule.REJECTED,
+            Seen.RETURNED: Rule.WAIT,
             Seen.POWER_UP: Rule.WAIT,
             Seen.UP_IN_ACCEPTOR: Rule.WAIT,
             Seen.UP_IN_STACKER: Rule.STRAY,
@@ -149,11 +175,13 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
         },
         Phase.ESCROWED: {
             Seen.AT_REST: Rule.RETURNED,
+            Seen.DRAWING_IN: Rule.RETURNED,
             Seen.IN_ESCROW: Rule.DECIDE,
             Seen.MOVING: Rule.FOLLOW,
-            Seen.VEND_VALID: Rule.CREDIT,
+            Seen.CREDIT_POINT: Rule.CREDIT,
             Seen.STACKED: Rule.DISPUTE,
             Seen.GOING_BACK: Rule.LEAVING,
+            Seen.RETURNED: Rule.RETURNED,
             Seen.POWER_UP: Rule.RETURNED,
             Seen.UP_IN_ACCEPTOR: Rule.RETURNED_BEFORE_RESET,
             Seen.UP_IN_STACKER: Rule.CREDIT_BEFORE_RESET,
@@ -162,11 +190,13 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
         },
         Phase.INTENDED: {
             Seen.AT_REST: Rule.ENDED,
+            Seen.DRAWING_IN: Rule.ENDED,
             Seen.IN_ESCROW: Rule.DECIDE,
             Seen.MOVING: Rule.FOLLOW,
-            Seen.VEND_VALID: Rule.CREDIT,
+            Seen.CREDIT_POINT: Rule.CREDIT,
             Seen.STACKED: Rule.CREDIT,
             Seen.GOING_BACK: Rule.LEAVING,
+            Seen.RETURNED: Rule.RETURNED,
             Seen.POWER_UP: Rule.FELT_NO_NOTE,
             Seen.UP_IN_ACCEPTOR: Rule.RETURNED_BEFORE_RESET,
             Seen.UP_IN_STACKER: Rule.CREDIT_BEFORE_RESET,
@@ -175,11 +205,13 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
         },
         Phase.BOOKING: {
             Seen.AT_REST: Rule.GONE_EARLY,
+            Seen.DRAWING_IN: Rule.GONE_EARLY,
             Seen.IN_ESCROW: Rule.WAIT,
             Seen.MOVING: Rule.WAIT,
-            Seen.VEND_VALID: Rule.WAIT,
+            Seen.CREDIT_POINT: Rule.WAIT,
             Seen.STACKED: Rule.GONE_EARLY,
             Seen.GOING_BACK: Rule.WAIT,
+            Seen.RETURNED: Rule.CONTRADICTED,
             Seen.POWER_UP: Rule.WAIT,
             Seen.UP_IN_ACCEPTOR: Rule.WAIT,
             Seen.UP_IN_STACKER: Rule.WAIT,
@@ -188,11 +220,13 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
         },
         Phase.BOOKED: {
             Seen.AT_REST: Rule.GONE,
+            Seen.DRAWING_IN: Rule.GONE,
             Seen.IN_ESCROW: Rule.GONE_AND_BEGIN,
             Seen.MOVING: Rule.WAIT,
-            Seen.VEND_VALID: Rule.ACKNOWLEDGE,
+            Seen.CREDIT_POINT: Rule.ACKNOWLEDGE,
             Seen.STACKED: Rule.GONE,
             Seen.GOING_BACK: Rule.WAIT,
+            Seen.RETURNED: Rule.CONTRADICTED,
             Seen.POWER_UP: Rule.WAIT,
             Seen.UP_IN_ACCEPTOR: Rule.WAIT,
             Seen.UP_IN_STACKER: Rule.WAIT,
@@ -205,44 +239,43 @@ RULES: dict[tuple[Phase, Seen], Rule] = {
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Times of a note's life, nanoseconds, and the stack command."""
+    """Times of a note's life, nanoseconds."""
 
-    stack: HostCommand
     #: From the first sight in escrow until the driver sends the note back by itself.
     decide: int
-    #: HOLD is repeated this often.
+    #: The order to hold is repeated this often.
     hold_repeat: int
     #: Longest time a note is held at all.
     hold: int
-    #: Silence, or only INITIALIZE, for this long makes the fate of an intended note a dispute.
+    #: Silence, or only an initialising unit, for this long makes the fate of an intended note a dispute.
     resolve: int
     #: A gap without answers after which a note in escrow may be another note.
     gap: int
     #: An acknowledged command that shows no effect is repeated after this.
     repeat: int
-    #: STACK is tried this often before the note is sent back.
+    #: The stack command is tried this often before the note is sent back.
     stack_tries: int
     #: A note whose stack command is out is a dispute where the unit lost its memory, not a return.
     dispute_forgotten: bool
-    #: VEND VALID without a commit for this long is a finding.
+    #: A credit point without a commit for this long is a finding.
     unconfirmed: int
 
 
 class Note:
     """The note in the unit: mutable, owned by `note_watch.NoteWatch` alone."""
 
-    def __init__(self, note: NoteId | None, value: Money | None, code: int, phase: Phase, now: int) -> None:
+    def __init__(self, note: NoteId | None, value: Money | None, key: int, phase: Phase, now: int) -> None:
         #: None for a note that has no name in our books; such a note has no value either, unless it is known.
         self.id, self.value = note, value
-        #: Escrow code, 0 where it was not seen in this run.
-        self.code = code
+        #: The unit's code of it in escrow, 0 where it was not seen in this run.
+        self.key = key
         self.phase = phase
         #: When it came, or when its outcome was told, ns.
         self.since = now
         #: What is commanded as long as the unit shows it in escrow.
-        self.order: HostCommand | None = None
+        self.order: Order | None = None
         self.hold = self.held = False
-        #: STACKING was seen; it was told to the kernel; REJECTING or RETURNING was seen.
+        #: It was seen moving; that was told to the kernel; it was seen going back.
         self.moving = self.told_moving = self.leaving = False
         #: From an earlier run or connection; the unit lost its memory of it.
         self.carried = self.forgotten = False

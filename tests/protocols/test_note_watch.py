@@ -1,0 +1,133 @@
+"""The one note in a unit, whatever its protocol: what every pair of phase and sight leads to."""
+
+from __future__ import annotations
+
+import pytest
+
+from kiosk.model.device_events import NoteDisputed, NoteEscrowed, NoteGone, NoteReturned, NoteStacked, ProtocolFault
+from kiosk.model.ids import NoteId
+from kiosk.model.money import Money
+from kiosk.protocols.note_life import RULES, Limits, Order, Phase, Seen, Sight
+from kiosk.protocols.note_watch import NoteWatch
+
+S = 1_000_000_000
+LIMITS = Limits(
+    decide=8 * S, hold_repeat=S, hold=60 * S, resolve=30 * S, gap=3 * S, repeat=S, stack_tries=3,
+    dispute_forgotten=False, unconfirmed=20 * S,
+)  # fmt: skip
+TEN, TWENTY = Money(1000, "USD"), Money(2000, "USD")
+ESCROW = Sight(Seen.IN_ESCROW, "escrow", "80", key=3, value=TEN)
+CREDIT = Sight(Seen.CREDIT_POINT, "stacked", "81", value=TEN)
+BLANK = Sight(Seen.CREDIT_POINT, "stacked", "81", blank=True)
+REST = Sight(Seen.AT_REST, "idling", "14")
+BACK = Sight(Seen.RETURNED, "returned", "82")
+
+
+class Desk:
+    """A watch and its clock."""
+
+    def __init__(self) -> None:
+        self.watch = NoteWatch(LIMITS)
+        self.now = 0
+
+    def see(self, *sights: Sight) -> None:
+        for sight in sights:
+            self.now += S // 10
+            self.watch.saw(sight, self.now)
+
+    def told(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [event for event in self.watch.events if isinstance(event, kind)]
+
+    def stack(self) -> NoteId:
+        """Let a note come, order it into the box and write the order."""
+        self.see(ESCROW)
+        note: NoteId = self.told(NoteEscrowed)[-1].note
+        assert not self.watch.stack(note, self.now)
+        assert self.watch.wanted(self.now) is Order.STACK
+        self.watch.sent(Order.STACK, self.now)
+        return note
+
+
+def test_every_pair_of_phase_and_sight_has_a_rule() -> None:
+    assert set(RULES) == {(phase, seen) for phase in Phase for seen in Seen}
+
+
+def test_a_stacked_note_is_credited_once_however_often_it_is_told() -> None:
+    desk = Desk()
+    note = desk.stack()
+    desk.see(CREDIT, CREDIT)
+    assert not desk.watch.acknowledge  # nothing is committed yet
+    (credit,) = desk.told(NoteStacked)
+    assert (credit.note, credit.value, credit.recovered) == (note, TEN, False)
+    assert desk.watch.confirm(credit.token)
+    desk.see(CREDIT)
+    assert desk.watch.acknowledge
+    desk.see(REST)
+    assert len(desk.told(NoteStacked)) == 1
+    assert desk.told(NoteGone) == [NoteGone(note)]
+
+
+def test_a_credit_of_another_value_than_in_escrow_is_disputed() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(Sight(Seen.CREDIT_POINT, "stacked", "81", value=TWENTY))
+    assert not desk.told(NoteStacked)
+    (dispute,) = desk.told(NoteDisputed)
+    assert dispute.value == TEN
+    assert "20.00" in dispute.reason
+
+
+def test_a_blank_credit_point_is_money_only_for_a_note_that_was_ordered_in() -> None:
+    desk = Desk()
+    desk.see(BLANK)
+    assert not desk.told(NoteStacked)
+    assert desk.told(ProtocolFault)
+    desk.see(ESCROW, BLANK)
+    assert not desk.told(NoteStacked)  # in escrow and never ordered into the box
+
+    ordered = Desk()
+    note = ordered.stack()
+    ordered.see(BLANK)
+    (credit,) = ordered.told(NoteStacked)
+    assert (credit.note, credit.value) == (note, TEN)
+
+
+def test_an_unannounced_stacked_note_has_no_name_and_the_value_of_the_wire() -> None:
+    desk = Desk()
+    desk.see(CREDIT)
+    (credit,) = desk.told(NoteStacked)
+    assert (credit.note, credit.value, credit.recovered) == (None, TEN, True)
+
+
+def test_what_the_unit_says_it_gave_back_is_returned_even_after_the_order_to_stack() -> None:
+    desk = Desk()
+    note = desk.stack()
+    desk.see(BACK, REST)
+    assert [event.note for event in desk.told(NoteReturned)] == [note]
+    assert not desk.told(NoteStacked)
+
+
+def test_a_return_that_is_told_after_the_credit_undoes_nothing() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(CREDIT)
+    desk.watch.confirm(desk.told(NoteStacked)[0].token)
+    desk.see(BACK)
+    assert not desk.told(NoteReturned)
+    assert desk.told(ProtocolFault)
+
+
+@pytest.mark.parametrize("phase", ["stack_sent", "credited"])
+def test_after_a_restart_a_credit_point_counts_once(phase: str) -> None:
+    desk = Desk()
+    desk.watch.remember("notes", 7, NoteId("notes", 7), TEN, phase)
+    desk.watch.opened(0)
+    desk.see(CREDIT)
+    assert len(desk.told(NoteStacked)) == (1 if phase == "stack_sent" else 0)
+
+
+def test_the_mark_of_the_unit_travels_with_the_credit() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(Sight(Seen.CREDIT_POINT, "stacked", "81", value=TEN, mark="4711:3"))
+    assert desk.told(NoteStacked)[0].device_mark == "4711:3"

@@ -33,6 +33,54 @@ def crc16_kermit(data: bytes, crc: int = 0) -> int:
     return crc
 
 
+def _cms_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x8005 if crc & 0x8000 else crc << 1) & 0xFFFF
+        table.append(crc)
+    return tuple(table)
+
+
+_CMS = _cms_table()
+
+
+def crc16_cms(data: bytes, crc: int = 0xFFFF) -> int:
+    """Return CRC-16/CMS (0x8005, init FFFF, not reflected, no final inversion); pass `crc` to go on from a part.
+
+    >>> hex(crc16_cms(b"123456789"))
+    '0xaee7'
+    """
+    for byte in data:
+        crc = (crc << 8 & 0xFFFF) ^ _CMS[crc >> 8 ^ byte]
+    return crc
+
+
+def _xmodem_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+        table.append(crc)
+    return tuple(table)
+
+
+_XMODEM = _xmodem_table()
+
+
+def crc16_xmodem(data: bytes, crc: int = 0) -> int:
+    """Return CRC-16/XMODEM (0x1021 as it stands, init 0, no final inversion); pass `crc` to go on from a part.
+
+    >>> hex(crc16_xmodem(b"123456789"))
+    '0x31c3'
+    """
+    for byte in data:
+        crc = (crc << 8 ^ _XMODEM[crc >> 8 ^ byte]) & 0xFFFF
+    return crc
+
+
 class BoundedBuffer:
     """Owns the bytes that wait to be understood; refuses to hold more than `limit` of them."""
 

@@ -1,0 +1,1 @@
+"""ccTalk coin acceptors, hoppers and note acceptors: frames, tables, payloads, both ends (ccTalk sheet)."""

@@ -7,9 +7,12 @@ table holds, in a good frame, is valid and named ``unknown``; nothing is ever gu
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Literal
 
 import msgspec
+
+from kiosk.errors import FrameError
 
 #: Who sent the frame.
 Sender = Literal["host", "device"]
@@ -30,6 +33,10 @@ class Keys(msgspec.Struct, frozen=True):
     checksum: Literal["simple", "crc"] = "simple"
 
 
+#: Nothing but the bytes is known.
+NO_KEYS = Keys()
+
+
 class Explained(msgspec.Struct, frozen=True):
     """What a frame says."""
 
@@ -44,3 +51,19 @@ class Explained(msgspec.Struct, frozen=True):
 def refused(error: str, **fields: Field) -> Explained:
     """Return the explanation of a frame that is not valid."""
     return Explained(False, "", dict(fields), error)
+
+
+#: Wire protocols whose frames can be explained.
+PROTOCOLS = ("id003", "ccnet", "ebds", "ssp", "cctalk")
+
+
+def explain(protocol: str, raw: bytes, sender: Sender, keys: Keys = NO_KEYS) -> Explained:
+    """Explain one frame of a protocol by name.
+
+    Raises:
+        FrameError: there is no such protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise FrameError(f"no protocol is called {protocol[:40]!r}", hint=f"one of {', '.join(PROTOCOLS)}")
+    found: Explained = import_module(f"kiosk.protocols.{protocol}.explain").explain(raw, sender, keys)
+    return found

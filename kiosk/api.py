@@ -67,6 +67,7 @@ from kiosk.model.device_events import (
     ProtocolFault,
     Scanned,
     ScanRefused,
+    SlipPresented,
 )
 from kiosk.model.entry import Posting
 from kiosk.model.exported import ExportedBlock, ExportedDate
@@ -182,6 +183,7 @@ __all__ = [
     "ServiceDeclaration",
     "Slip",
     "SlipLine",
+    "SlipPresented",
     "StackNote",
     "Words",
     "Write",

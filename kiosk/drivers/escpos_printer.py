@@ -149,7 +149,7 @@ class EscPosPrinter:
     def deadline(self) -> int | None:
         """When `tick` is wanted next."""
         job = self._head
-        waits = (self._line.deadline(idle=job is None), job.limit if job is not None else None)
+        waits = (self._line.deadline(printing=self._printing), job.limit if job is not None else None)
         return min((wait for wait in waits if wait is not None), default=None)
 
     def take_outbound(self) -> list[Outbound]:
@@ -172,6 +172,10 @@ class EscPosPrinter:
     @property
     def _head(self) -> PrintJob | None:
         return self._jobs[0] if self._jobs else None
+
+    @property
+    def _printing(self) -> bool:
+        return self._head is not None and self._head.phase in ("sending", "barrier")
 
     def _queue(self, cmd: Print, now: int) -> None:
         profile, tools = self._options.profile, self._tools
@@ -268,7 +272,7 @@ class EscPosPrinter:
     def _go_on(self, now: int) -> None:
         """Write what is due: the line's questions, then the next chunk of the job at the head."""
         job = self._head
-        self._line.ask(now, printing=job is not None and job.phase in ("sending", "barrier"), idle=job is None)
+        self._line.ask(now, printing=self._printing, wanted=job is not None)
         if job is not None and job.phase == "sending" and self._line.go:
             self._send_on(job, now)
 
@@ -278,15 +282,19 @@ class EscPosPrinter:
         if self._line.written.waits("job"):
             return
         if not job.handed_out:
-            if job.has_room(options.chunk_bytes, options.profile.window_bytes if self._line.readable else 0):
+            proves = self._line.readable and options.profile.barrier != "none"
+            window = options.profile.window_bytes if proves else 0
+            if job.has_room(options.chunk_bytes, window):
                 chunk = job.next_chunk(options.chunk_bytes)
                 self._line.write(chunk, "job")
-                if self._line.readable and options.profile.window_bytes and not job.handed_out:
+                if window and not job.handed_out:
                     job.checkpoint_asked(len(chunk))
                     self._line.write(esc.ASK_QUEUED_PAPER)
         elif not self._line.readable:
             self._end_unknown(job, "no_read_back", now)
-        elif self._options.profile.completion_id:
+        elif options.profile.barrier == "none":
+            self._end_unknown(job, "no_barrier", now)
+        elif options.profile.barrier == "completion_id":
             self._marks = (self._marks + 1) & 0xFFFF
             job.begin_barrier(b"%04X" % self._marks, now)
             self._line.write(esc.completion_id(job.mark), "barrier")
@@ -311,7 +319,7 @@ class EscPosPrinter:
         self._jobs.popleft()
         self._line.written.release()
         self._events.append(Printed(job.name))
-        self._line.follow_slip(now)
+        self._line.follow_slip(job.name, now)
         self._turn_to_next(now)
 
     def _line_failed(self, reason: str, now: int) -> None:

@@ -49,6 +49,7 @@ class CommandRefused(Event, frozen=True, tag="command_refused"):
     reason: str
     note: NoteId | None = None
     job: str = ""
+    payout: str = ""
 
 
 class ProtocolFault(Event, frozen=True, tag="protocol_fault"):
@@ -321,10 +322,22 @@ class PrintUnknown(Event, frozen=True, tag="print_unknown"):
     total: int = 0
 
 
+class SlipPresented(Event, frozen=True, tag="slip_presented"):
+    """What became of a printed slip that was shown in a presenter's mouth.  Once for each slip, after `Printed`.
+
+    A slip that its owner does not have can be printed again, as a COPY.
+    """
+
+    job: str
+    #: ``taken``, ``retracted`` or ``ejected`` (nobody took it in time), ``jammed``, ``unknown`` (the line was lost).
+    outcome: str
+    raw: str = ""
+
+
 DeviceEvent = (
     Identified | DeviceState | CommandRefused | ProtocolFault | Scanned | ScanRefused | NotesKnown | NoteAccepting
     | NoteEscrowed | NoteHeld | NoteStacking | NoteStacked | NoteReturned | NoteRejected | NoteDisputed | NoteGone
     | CashboxRemoved | CashboxInserted | CoinsKnown | CoinAccepted | CoinRejected | HopperKnown | HopperLevel
     | PayoutReady | PayoutProgress | PayoutEnded | PayoutDisputed | PrintReady | PrintHeld | PrintProgress | Printed
-    | PrintUnknown
+    | PrintUnknown | SlipPresented
 )  # fmt: skip

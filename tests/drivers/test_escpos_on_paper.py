@@ -113,7 +113,7 @@ class Counter:
 
 @pytest.mark.parametrize(
     ("model", "profile"),
-    [(EPSON, Profile()), (EPSON, Profile(completion_id=True)), (CLONE, GENERIC)],
+    [(EPSON, Profile()), (EPSON, Profile(barrier="completion_id")), (CLONE, GENERIC)],
     ids=["epson", "completion-id", "clone"],
 )
 def test_a_receipt_lies_whole_and_cut_before_it_counts_as_printed(model: PrinterModel, profile: Profile) -> None:

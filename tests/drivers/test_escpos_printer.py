@@ -32,6 +32,7 @@ from kiosk.api import (
     Reply,
     Sent,
     Slip,
+    SlipPresented,
     Words,
     Write,
     WriteTimedOut,
@@ -180,7 +181,7 @@ def test_a_job_is_printed_when_preflight_confirm_and_barrier_have_passed() -> No
 
 
 def test_the_completion_id_is_the_barrier_where_the_profile_has_it() -> None:
-    bench = printed_at_leisure(profile=Profile(completion_id=True))
+    bench = printed_at_leisure(profile=Profile(barrier="completion_id"))
     bench.answers_queue = False
     bench.say(Confirm(bench.ready()))
     mark = bench.writes[-1][-4:]
@@ -476,7 +477,7 @@ def test_a_usb_printer_without_an_in_endpoint_is_asked_by_its_class_and_never_co
     bench = Scripted(facts={"in_endpoint": "no", "interface": "2"})
     bench.driver.port(Opened(bench.facts), 0)
     requests = [item for item in bench.driver.take_outbound() if isinstance(item, PortRequest)]
-    assert (requests[0].kind, requests[0].data) == ("usb_class_in", bytes.fromhex("A1 01 0000 0002 0100"))
+    assert (requests[0].kind, requests[0].data) == ("usb_class_in", bytes.fromhex("A1 01 0000 0200 0100"))
     bench.driver.port(Sent(len(esc.CLEAR_BUFFERS)), 0)
     bench.driver.port(Reply(requests[0].id, True, b"\x18"), 0)
     bench.say(Print("J1", SLIP))
@@ -521,7 +522,8 @@ def test_a_slip_left_in_the_mouth_is_drawn_back_and_told() -> None:
     assert bench.of(Printed)
     bench.run(20)
     details = [event.detail for event in bench.of(DeviceState)]
-    assert details == ["", "slip in_mouth", "slip retracted", ""]
+    assert details == ["", "slip in_mouth", ""]
+    assert bench.of(SlipPresented) == [SlipPresented("J1", "retracted")]
     assert bench.writes.count(esc.PRESENTER_RETRACT) == 1
 
 

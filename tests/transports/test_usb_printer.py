@@ -209,9 +209,9 @@ def test_a_stalled_endpoint_is_a_loss(printer: FakePrinter) -> None:
 
 def test_class_requests_are_carried_out_and_nothing_else(printer: FakePrinter) -> None:
     path = opened()
-    reply = path.request(PortRequest(1, "usb_class_in", bytes.fromhex("a101000000010100")))
+    reply = path.request(PortRequest(1, "usb_class_in", bytes.fromhex("a101000001000100")))
     assert (reply.ok, reply.data) == (True, b"\x18")
-    assert printer.log[-1] == "control (161, 1, 0, 256, 1)"
+    assert printer.log[-1] == "control (161, 1, 0, 1, 1)"
     for wrong in (b"\x21\x02\0\0\0\1\0\0", b"\x80\x06\0\3\0\0\xff\0", b"\xa1"):
         assert not path.request(PortRequest(2, "usb_class_in", wrong)).ok
     assert not path.request(PortRequest(3, "modem_lines", b"\0")).ok

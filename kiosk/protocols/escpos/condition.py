@@ -27,6 +27,14 @@ PRINTABLE = frozenset({"ok", "near_end"})
 #: States in which a job that has begun cannot end well.  Head hot and off-line may pass within its time limit.
 HOPELESS = frozenset({"fatal", "cutter", "cover", "paper_out"})
 
+#: Bits of Custom's full status [KPM150-H p. 10, KPM210/216 p. 36]; the jam is *(recalled)*, so a profile can mask it.
+FULL_PAPER_END, FULL_NEAR_END, FULL_IN_MOUTH = 0x01, 0x44, 0x20
+#: Head up or cover open; LF or FF key pressed.
+FULL_COVER, FULL_KEYS = 0x03, 0x60
+FULL_HEAD_HOT, FULL_VOLTAGE, FULL_JAM = 0x01, 0x08, 0x40
+#: The bits that count unless a profile says otherwise.  Of the last byte, unrecoverable errors, every bit does.
+FULL_STATUS_MASK = 0x4563_49FF
+
 
 def from_real_time(answers: bytes, *, mechanical_harmless: bool = False, near_end_sensor: bool = True) -> str:
     """Name the state that the answers to ``10 04 1..4`` tell, in that order.
@@ -77,6 +85,37 @@ def from_automatic(group: bytes, *, near_end_sensor: bool = True) -> str:
     if first & 0x48 or error & 0x07:
         return "offline"
     return "near_end" if roll & 0x03 and near_end_sensor else "ok"
+
+
+def from_full_status(told: bytes, mask: int = FULL_STATUS_MASK) -> str:
+    """Name the state that the four bytes after ``10 0F`` tell: paper, user, recoverable, unrecoverable.
+
+    >>> from_full_status(bytes.fromhex("24000000"))
+    'near_end'
+    """
+    if len(told) != 4:
+        return "unknown"
+    paper, user, recoverable, fatal = (int.from_bytes(told, "big") & mask).to_bytes(4, "big")
+    if fatal or recoverable & FULL_JAM:
+        return "fatal"
+    if recoverable & FULL_HEAD_HOT:
+        return "head_hot"
+    if user & FULL_COVER:
+        return "cover"
+    if paper & FULL_PAPER_END:
+        return "paper_out"
+    if user & FULL_KEYS or recoverable & FULL_VOLTAGE:
+        return "offline"
+    return "near_end" if paper & FULL_NEAR_END else "ok"
+
+
+def worse(one: str, other: str) -> str:
+    """Return the one of two states that comes first in the table.
+
+    >>> worse("near_end", "cover"), worse("ok", "unknown")
+    ('cover', 'unknown')
+    """
+    return min(one, other, key=STATES.index)
 
 
 def from_port_status(answer: bytes) -> str:

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from kiosk.model.device_events import DeviceEvent, DeviceState, Identified, ProtocolFault
+from kiosk.model.device_events import DeviceEvent, DeviceState, Identified, ProtocolFault, SlipPresented
 from kiosk.protocols.escpos import commands, condition
 from kiosk.protocols.escpos.look import Look
-from kiosk.protocols.escpos.presenter import PresenterWatch
+from kiosk.protocols.escpos.presenter import ERROR, IN_MOUTH, JAM, PresenterWatch
 from kiosk.protocols.escpos.profile import Profile
 from kiosk.protocols.escpos.settling import Settling
-from kiosk.protocols.escpos.status import Answer, Automatic, Block, Flow, Queued, Raw, RealTime, StatusReader
+from kiosk.protocols.escpos.status import Answer, Automatic, Block, Flow, Full, Queued, Raw, RealTime, StatusReader
 from kiosk.protocols.escpos.written import Written
 
 _MS = 1_000_000
@@ -56,6 +56,7 @@ class PrinterLine:
         self._reported: tuple[str, str] | None = None
         self._report_again = False
         self._requests = 0
+        self._mouth: PresenterWatch | None = None
         self._begin({}, 0)
 
     def _begin(self, facts: Mapping[str, str], now: int) -> None:
@@ -70,6 +71,7 @@ class PrinterLine:
         self._look = Look(now, self._poll)
         self._strays = bytearray()
         self._identified = False
+        self.leave_slip("unknown")
         self.unsettle()
 
     # --- what is known --------------------------------------------------------------------------------------------
@@ -77,13 +79,19 @@ class PrinterLine:
     @property
     def state(self) -> str:
         """The printer's state; one that answers its status but takes no commands is unknown."""
-        mute = self._look.state in condition.PRINTABLE and self._settling.mute
-        return "unknown" if mute else self._look.state
+        seen = self._look.state
+        if seen in condition.PRINTABLE and self._jammed:
+            return "fatal"
+        return "unknown" if seen in condition.PRINTABLE and self._settling.mute else seen
+
+    @property
+    def _jammed(self) -> bool:
+        return self._mouth is not None and self._mouth.slip == "jammed"
 
     @property
     def settled(self) -> bool:
-        """No answer to an older question is on its way."""
-        return self._settling.settled
+        """No answer to an older question is on its way, and no slip is in the way of the next one."""
+        return self._settling.settled and not (self._mouth is not None and self._mouth.in_the_way)
 
     def fresh(self, now: int, age: int) -> bool:
         """Tell whether a job may begin on what was seen at most `age` nanoseconds ago."""
@@ -118,7 +126,8 @@ class PrinterLine:
     def reply(self, number: int, answer: bytes, now: int) -> list[Looked]:
         """Take the answer to a `ClassRequest`; empty where the port could not ask."""
         if number == self._requests and self._look.asked is not None:
-            return [self._finish(condition.from_port_status(answer), answer[:4], now, "")]
+            state = condition.from_port_status(answer) if self._profile.class_status else "unknown"
+            return [self._finish(state, answer[:4], now, "")]
         self._events.append(ProtocolFault("unexpected", "a late reply of the port", answer[:4].hex()))
         return []
 
@@ -141,22 +150,27 @@ class PrinterLine:
 
     # --- what it is asked -----------------------------------------------------------------------------------------
 
-    def ask(self, now: int, *, printing: bool, idle: bool) -> None:
-        """Write the questions that are due; `printing`: a job has begun, `idle`: there is none at all."""
+    def ask(self, now: int, *, printing: bool, wanted: bool) -> None:
+        """Write the questions that are due; `printing`: a job has begun, `wanted`: one waits for its turn."""
         if not self.is_open:
             return
+        if wanted and self._mouth is not None:
+            self._mouth.hurry(now)
         if self._look.state in condition.PRINTABLE and not printing and self._settling.wanted(now):
             self.write(self._settling.begin(now, identify=not self._identified))
         mouth = self._mouth
         if self._look.wanted(now) and (mouth is None or mouth.asked is None):
             self._look.begin(now)
-            if self.readable:
-                self.write(commands.ASK_ALL_STATUS)
-            else:
+            if not self.readable:
                 self._requests += 1
-                question = struct.pack("<BBHHH", 0xA1, 0x01, 0, self._interface << 8, 1)  # GET_PORT_STATUS, sheet §1.8
+                question = struct.pack("<BBHHH", 0xA1, 0x01, 0, self._interface, 1)  # GET_PORT_STATUS, sheet §1.8
                 self.outbound.append(ClassRequest(self._requests, question))
-        elif mouth is not None and idle and self._look.asked is None and mouth.wanted(now):
+            elif self._profile.full_status == "custom":
+                self._reader.expect_full()
+                self.write(commands.ASK_ALL_STATUS + commands.CUSTOM_FULL_STATUS)
+            else:
+                self.write(commands.ASK_ALL_STATUS)
+        elif self._mouth_asks and mouth is not None and not printing and self._look.asked is None and mouth.wanted(now):
             mouth.ask(now)
             self._reader.expect_raw()
             self.write(commands.PRESENTER_STATUS)
@@ -180,8 +194,7 @@ class PrinterLine:
     def unsettle(self) -> None:
         """A job has ended with its barrier open: an answer may still come."""
         self._settling = Settling()
-        self._settling.settled = not self.readable
-        self._mouth: PresenterWatch | None = None
+        self._settling.settled = not self.readable or self._profile.barrier == "none"
 
     def clear_buffers(self) -> None:
         """Clear what the printer still holds, if it can."""
@@ -189,20 +202,28 @@ class PrinterLine:
         if self.is_open and self._profile.clear_buffer in clear:
             self.write(clear[self._profile.clear_buffer])
 
-    def follow_slip(self, now: int) -> None:
-        """A slip was shown in the presenter's mouth, if there is one."""
-        if self._profile.presenter == "custom":
-            self._mouth = PresenterWatch(now, self._profile.retract_after_ms * _MS)
+    def follow_slip(self, job: str, now: int) -> None:
+        """The slip of `job` was shown in the presenter's mouth, if there is one."""
+        profile = self._profile
+        if profile.presenter == "custom" and self.readable:
+            self._mouth = PresenterWatch(job, now, profile.retract_after_ms * _MS, profile.untaken)
 
-    def leave_slip(self) -> None:
-        """The next slip pushes the last one out; nobody follows it any longer."""
-        self._mouth = None
+    def leave_slip(self, outcome: str = "ejected") -> None:
+        """Nobody follows the last slip any longer: the next one pushes it out, or the line is gone."""
+        mouth, self._mouth = self._mouth, None
+        if mouth is not None and (told := mouth.give_up(outcome)):
+            self._events.append(SlipPresented(mouth.job, told))
 
     def stray(self, data: bytes) -> None:
         """Count bytes that answer no question; told with the next look."""
         self._strays += data
 
-    def deadline(self, *, idle: bool) -> int | None:
+    @property
+    def _mouth_asks(self) -> bool:
+        """The mouth is asked by itself; otherwise the full status tells of it."""
+        return self._profile.full_status == "none"
+
+    def deadline(self, *, printing: bool) -> int | None:
         """When `tick` or `ask` is wanted."""
         if not self.is_open:
             return None
@@ -210,7 +231,8 @@ class PrinterLine:
         mouth_asked = self._mouth is not None and self._mouth.asked is not None
         if self._look.asked is not None or not mouth_asked:
             waits.append(self._look.deadline())
-        if self._mouth is not None and (mouth_asked or (idle and self._look.asked is None)):
+        free = not printing and self._look.asked is None and self._mouth_asks
+        if self._mouth is not None and (mouth_asked or free):
             waits.append(self._mouth.deadline())
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -219,7 +241,13 @@ class PrinterLine:
     def _answered(self, answer: Answer, now: int) -> list[Concern]:
         match answer:
             case RealTime() if self._look.asked is not None:
-                return self._real_time(answer.byte, now)
+                if not self._look.answered:
+                    self._look.answers.append(answer.byte)
+                    return self._look_taken(now)
+                self.stray(bytes([answer.byte]))
+            case Full(data=data) if self._look.asked is not None:
+                self._look.full = data
+                return self._look_taken(now)
             case Flow(go=go):
                 self.go = go
             case Automatic():  # turned off while settling; where it comes all the same it only asks for a look
@@ -233,23 +261,30 @@ class PrinterLine:
             case Block():
                 return [answer]
             case Raw(byte=byte):
-                self._mouth_told(byte, now)
+                self._mouth_told(bool(byte & IN_MOUTH), bool(byte & (JAM | ERROR)), now)
+                self._show(bytes([byte]), "")
             case RealTime(byte=byte):
                 self.stray(bytes([byte]))
             case _:
                 self.stray(answer.data)
         return []
 
-    def _real_time(self, byte: int, now: int) -> list[Concern]:
-        if not self._look.take(byte):
+    def _look_taken(self, now: int) -> list[Concern]:
+        """End the look if every answer is there."""
+        profile, answers, full = self._profile, bytes(self._look.answers), self._look.full
+        if not self._look.answered or (profile.full_status == "custom" and not full):
             return []
-        answers = bytes(self._look.answers)
         state = condition.from_real_time(
-            answers,
-            mechanical_harmless=self._profile.mechanical_harmless,
-            near_end_sensor=self._profile.near_end_sensor,
+            answers, mechanical_harmless=profile.mechanical_harmless, near_end_sensor=profile.near_end_sensor
         )
-        return [self._finish(state, answers, now, "")]
+        if full:
+            mask = profile.full_status_mask
+            if not profile.near_end_sensor:
+                mask &= ~(condition.FULL_NEAR_END << 24)
+            state = condition.worse(state, condition.from_full_status(full, mask))
+            jammed = bool(full[2] & mask >> 8 & condition.FULL_JAM)
+            self._mouth_told(bool(full[0] & condition.FULL_IN_MOUTH), jammed, now)
+        return [self._finish(state, answers + full, now, "")]
 
     def _finish(self, state: str, raw: bytes, now: int, detail: str) -> Looked:
         asked = self._look.finish(state, now)
@@ -267,25 +302,27 @@ class PrinterLine:
         if self._settling.mute:
             detail = detail or "it does not answer 1D 72 01"
         elif self._mouth is not None:
-            detail = detail or f"slip {self._mouth.slip}"
-            if self._mouth.slip == "jammed" and state in condition.PRINTABLE:
-                state, detail = "fatal", "the presenter is jammed"
+            detail = detail or ("the presenter is jammed" if self._jammed else f"slip {self._mouth.slip}")
         if self._reported != (state, detail) or self._report_again:
             self._reported, self._report_again = (state, detail), False
             self._events.append(DeviceState(state, condition.SEVERITY[state], raw.hex(), detail))
 
     def _introduce(self) -> None:
         """Tell who the printer is, once in one opening, when its queue has settled."""
-        if self.settled and not self._identified and self._settling.texts:
+        if self._settling.settled and not self._identified and self._settling.texts:
             self._identified = True
             firmware, maker, model = (*(text.decode("ascii") for text in self._settling.texts), "", "", "")[:3]
             self._events.append(Identified(model=model, firmware=firmware, detail=maker))
 
-    def _mouth_told(self, byte: int, now: int) -> None:
-        if self._mouth is None:
+    def _mouth_told(self, in_mouth: bool, jammed: bool, now: int) -> None:
+        mouth = self._mouth
+        if mouth is None:
             return
-        if self._mouth.told(byte, now):
-            self.write(commands.PRESENTER_RETRACT)
-        self._show(bytes([byte]), "")
-        if self._mouth.over:
+        if mouth.told(in_mouth, jammed, now):
+            retract = self._profile.untaken == "retract"
+            self.write(commands.PRESENTER_RETRACT if retract else commands.PRESENTER_EJECT)
+        if outcome := mouth.outcome():
+            self._events.append(SlipPresented(mouth.job, outcome))
+        if mouth.over:
             self._mouth = None
+            self.hasten(now)

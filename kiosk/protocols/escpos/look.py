@@ -1,4 +1,4 @@
-"""One look at a printer's state at a time: four real-time questions together, answered in their order.
+"""One look at a printer's state at a time: its real-time questions together, answered in their order.
 
 The answers do not name their question, so only one round is out at a time and an answer between two rounds belongs to
 none.  Silence for 2 s ends a round as unknown (a house rule, devices sheet §1.4); late answers then fall between
@@ -23,6 +23,8 @@ class Look:
         #: When the questions were asked whose answers made `state`.
         self.looked_at: int | None = None
         self.answers = bytearray()
+        #: The full status of the present round, where the printer has one.
+        self.full = b""
         self._next = now
         self._pause = pause
         #: Wanted soon after the present round, because somebody needs a state that is newer than its questions.
@@ -43,10 +45,11 @@ class Look:
         """The questions go out now."""
         self.asked = now
         self.answers.clear()
+        self.full = b""
 
-    def take(self, byte: int) -> bool:
-        """Take one answer; tell whether it was the last."""
-        self.answers.append(byte)
+    @property
+    def answered(self) -> bool:
+        """The four one-byte answers are there."""
         return len(self.answers) == 4
 
     def finish(self, state: str, now: int) -> int | None:

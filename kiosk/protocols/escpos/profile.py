@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from kiosk.protocols.escpos.condition import FULL_STATUS_MASK
+
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
@@ -54,12 +56,19 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     #: Bytes that may be out without the printer's answer; less than its receive buffer less one drawn line (2.4 KB).
     #: 0 sends without checkpoints.
     window_bytes: Annotated[int, msgspec.Meta(ge=0, le=1_048_576)] = 1536
-    #: Answers ``1D 28 48`` (Epson); otherwise ``1D 72 01`` is the barrier.
-    completion_id: bool = False
+    #: What proves that a job was consumed: ``queued_status`` (``1D 72 01``), ``completion_id`` (``1D 28 48``, Epson) or
+    #: ``none``: then no job is ever confirmed and there are no checkpoints.
+    barrier: Literal["queued_status", "completion_id", "none"] = "queued_status"
+    #: Its USB class status tells the truth; false: a printer without an IN endpoint is then always unknown.
+    class_status: bool = True
     #: Has a near-end sensor; without one its bits are noise.
     near_end_sensor: bool = True
     #: Bit 0x04 of ``10 04 03`` means nothing on this model.
     mechanical_harmless: bool = False
+    #: Has Custom's full status (``10 04 14``), which is then asked with every look.
+    full_status: Literal["none", "custom"] = "none"
+    #: Bits of the full status that count on this model: its four bytes paper, user, recoverable, unrecoverable.
+    full_status_mask: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)] = FULL_STATUS_MASK
     #: How buffers are cleared: ``realtime`` (``10 14 08``, Epson), ``recover`` (``10 05 02``, only after an error the
     #: printer can recover from) or ``none``.
     clear_buffer: Literal["realtime", "recover", "none"] = "realtime"
@@ -67,8 +76,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     presenter: Literal["none", "custom"] = "none"
     #: How far a slip is shown, in steps of 0.625 mm.
     presenter_steps: _Byte = 96
-    #: Draw a slip back that nobody took after this time; 0 leaves it in the mouth.
+    #: A slip that nobody took goes after this time, in milliseconds; 0 leaves it until the next one pushes it out.
     retract_after_ms: Annotated[int, msgspec.Meta(ge=0)] = 60_000
+    #: Where it goes: ``retract`` draws it back into the printer, ``eject`` lets it fall.
+    untaken: Literal["retract", "eject"] = "retract"
 
     def page_for(self, language: str) -> str:
         """Name the code page for a language tag such as ``es`` or ``es-MX``."""

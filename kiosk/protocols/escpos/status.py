@@ -53,13 +53,19 @@ class Raw(msgspec.Struct, frozen=True):
     byte: int
 
 
+class Full(msgspec.Struct, frozen=True):
+    """The four bytes of a full status that was asked for beforehand; ``10 0F`` before them is left off."""
+
+    data: bytes
+
+
 class Stray(msgspec.Struct, frozen=True):
     """Bytes that are no answer of any kind."""
 
     data: bytes
 
 
-Answer = RealTime | Automatic | Queued | Flow | Block | Raw | Stray
+Answer = RealTime | Automatic | Queued | Flow | Block | Raw | Full | Stray
 
 
 def is_real_time(byte: int) -> bool:
@@ -73,6 +79,11 @@ class StatusReader:
     def __init__(self) -> None:
         self._open = bytearray()
         self._raw_wanted = 0
+        self._full_wanted = False
+
+    def expect_full(self) -> None:
+        """Take the next ``10 0F`` for the head of a full status, once: it looks like one of automatic status."""
+        self._full_wanted = True
 
     def expect_raw(self) -> None:
         """Take the next byte as it is, once."""
@@ -83,6 +94,7 @@ class StatusReader:
         left = bytes(self._open)
         self._open.clear()
         self._raw_wanted = 0
+        self._full_wanted = False
         return left
 
     def feed(self, data: bytes) -> list[Answer]:
@@ -100,6 +112,8 @@ class StatusReader:
         if self._raw_wanted:
             self._raw_wanted = 0
             found.append(Raw(byte))
+        elif self._full_wanted and self._open[:1] == b"\x10":
+            self._go_on_with_full(byte, found)
         elif byte in (_XON, _XOFF):  # flow control may stand inside any answer
             found.append(Flow(byte == _XON))
         elif not self._open:
@@ -118,6 +132,18 @@ class StatusReader:
             found.append(Queued(byte))
         else:
             found.append(Stray(bytes([byte])))
+
+    def _go_on_with_full(self, byte: int, found: list[Answer]) -> None:
+        """Take the byte as it is: a full status has no fixed bits, and may hold what looks like flow control."""
+        if len(self._open) == 1 and byte != 0x0F:
+            self._full_wanted = False
+            self._take(byte, found)
+            return
+        self._open.append(byte)
+        if len(self._open) == 6:
+            found.append(Full(bytes(self._open[2:])))
+            self._open.clear()
+            self._full_wanted = False
 
     def _go_on_with_group(self, byte: int, found: list[Answer]) -> None:
         if byte & 0x90:

@@ -22,6 +22,7 @@ COMMANDS: Commands = {
     "simulate": ("simulating", "simulate", "run one simulated device alone"),
     "status": ("asking", "status", "what the running kiosk is doing"),
     "devices": ("asking", "devices", "the devices and how they are"),
+    "wire": ("wire", "wire", "explain, record or replay what passes on a device's line"),
     "doctor": ("doctor", "doctor", "find what is wrong with this machine and how to mend it"),
     "config": ("configuring", "config", "check or show a configuration"),
     "city": ("cities", "city", "check or show a city's pack"),

@@ -29,6 +29,7 @@ from kiosk.model.device_events import DeviceEvent, DeviceState, ProtocolFault
 from kiosk.model.instant import NS
 from kiosk.plugins.devices import Driver, Lost, Opened, OpenNote, PortRequest, Reply, Sent, Write, WriteTimedOut
 from kiosk.transports import BytePath
+from kiosk.transports.shared import TurnLost
 
 MS = 1_000_000
 #: The longest wait, so that the heart beats on a silent line.
@@ -223,7 +224,7 @@ class LineWorker:
         seat.port(Opened(facts), self._clock())
         if self._notes_order is not None and not seat.dead:
             order, self._notes_order = self._notes_order, None
-            seat.command(order, self._clock())
+            self._order(seat, order)
 
     def _appeared(self, now: int) -> bool:
         if now < self._look_at:
@@ -246,13 +247,18 @@ class LineWorker:
         while self._commands and not seat.dead and not self._stopping:
             cmd = self._commands.popleft()
             if seat.met_port:
-                seat.command(cmd, self._clock())
+                self._order(seat, cmd)
             elif isinstance(cmd, EnableNotes | InhibitNotes):
                 self._notes_order = cmd  # the last one counts as soon as there is a port
             elif isinstance(cmd, CheckHealth):
                 self._news(DeviceState("no_port", "fault", detail=self.last_error[:300]))
             else:
                 self._news(refusal(cmd, "the port has not been opened yet"))
+
+    def _order(self, seat: DriverSeat, cmd: DeviceCommand) -> None:
+        now = self._clock()
+        self.recorder.ordered(cmd, now)
+        seat.command(cmd, now)
 
     def _pump(self, seat: DriverSeat) -> None:
         self._out.extend(seat.take_outbound())
@@ -318,6 +324,8 @@ class LineWorker:
         self._reopen_wait = REOPEN_FIRST_NS
         self._reopen_at = now + int(REOPEN_FIRST_NS * self._chance.uniform(0.75, 1.25))
         self.recorder.port(f"lost: {error.message}", now, "LostCount")
+        if isinstance(error, TurnLost):
+            self.recorder.count("TurnLostCount")
         seat.port(Lost(error.message), now)
 
     def _wait(self, seat: DriverSeat) -> None:

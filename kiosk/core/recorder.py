@@ -11,6 +11,8 @@ from collections import Counter, deque
 
 import msgspec
 
+from kiosk.model.commands import DeviceCommand
+
 #: Bytes of traffic kept for each line by default.
 DEFAULT_CAPACITY = 256 * 1024
 #: What one entry costs beside its bytes, so that many empty ones stay bounded too.
@@ -22,7 +24,7 @@ class Traffic(msgspec.Struct, frozen=True, array_like=True):
 
     #: Monotonic nanoseconds.
     at_ns: int
-    #: ``>`` to the device, ``<`` from it, ``!`` an event of the port in words.
+    #: ``>`` to the device, ``<`` from it, ``!`` an event of the port in words, ``=`` an order of the kernel as JSON.
     way: str
     data: bytes
 
@@ -60,6 +62,17 @@ class LineRecorder:
             if counter:
                 self._counters[counter] += 1
             self._keep(Traffic(now, "!", words[:200].encode()))
+
+    def ordered(self, command: DeviceCommand, now: int) -> None:
+        """Note an order of the kernel, so that a recording can be played again."""
+        with self._lock:
+            if self._recording:
+                self._keep(Traffic(now, "=", msgspec.json.encode(command)))
+
+    @property
+    def recording(self) -> bool:
+        """Tell whether bytes are kept."""
+        return self._recording
 
     def count(self, counter: str, by: int = 1) -> None:
         """Count."""

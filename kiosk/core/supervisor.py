@@ -31,6 +31,7 @@ from kiosk.model.instant import NS
 from kiosk.plugins.devices import Capabilities, Driver, DriverSpec, DriverTools
 from kiosk.transports import BytePath, make_path
 from kiosk.transports.hotplug import HotPlugWatch
+from kiosk.transports.shared import SharedLine
 
 __all__ = ["DeviceConfig", "DeviceNews", "DeviceStatus", "RestartPolicy", "Supervisor"]
 
@@ -135,9 +136,11 @@ class Supervisor:
         self._paths = paths or _path_of
         self._watch = HotPlugWatch(self.plugged) if hotplug else None
         self._stopped = False
+        #: Lines with several devices, by their port.
+        self._lines: dict[str, SharedLine] = {}
         self._posts = {ready.config.name: _Post(ready) for ready in prepare(devices, specs)}
         for post in self._posts.values():  # a wrong line setting must stop the start, not the first opening
-            post.port = self._paths(post.device).label
+            post.port = self._path(post.device).label
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -200,7 +203,7 @@ class Supervisor:
         config = post.device.config
         post.worker = LineWorker(
             config.name,
-            self._paths(post.device),
+            self._path(post.device),
             partial(self._build, post.device),
             self._recall(config.name),
             partial(self._tell, config.name, post.generation),
@@ -209,6 +212,13 @@ class Supervisor:
             clock=self._clock,
         )
         post.worker.start()
+
+    def _path(self, device: PreparedDevice) -> BytePath:
+        if not device.shared:
+            return self._paths(device)
+        if device.shared not in self._lines:
+            self._lines[device.shared] = SharedLine(self._paths(device))
+        return self._lines[device.shared].member()
 
     def _build(self, device: PreparedDevice) -> Driver:
         return device.spec.build(device.options, self._tools)
@@ -335,6 +345,22 @@ class Supervisor:
             DriverError: there is no such device.
         """
         return self._post(device).recorder.traffic()
+
+    def recording(self, device: str) -> bool:
+        """Tell whether a line's traffic is being recorded.
+
+        Raises:
+            DriverError: there is no such device.
+        """
+        return self._post(device).recorder.recording
+
+    def prepared(self, device: str) -> PreparedDevice:
+        """Return a device as it was configured.
+
+        Raises:
+            DriverError: there is no such device.
+        """
+        return self._post(device).device
 
     def _status_of(self, name: str, post: _Post) -> DeviceStatus:
         worker = post.worker

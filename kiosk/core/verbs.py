@@ -14,6 +14,7 @@ from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
 from kiosk.core.verbs_hub import VERBS as HUB
+from kiosk.core.verbs_wire import VERBS as WIRE
 from kiosk.core.world import next_copy
 from kiosk.errors import DeskError, DriverError, KioskError, ReceiptError
 from kiosk.model.facts import OperatorActed, PrintStarted
@@ -175,4 +176,5 @@ VERBS: dict[str, Callable[[Core, ControlPosted], dict[str, Any]]] = {
     "stop": _stop,
     **COUNTING,
     **HUB,
+    **WIRE,
 }

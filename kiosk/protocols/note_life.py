@@ -22,6 +22,8 @@ What is the credit point: VEND VALID (ID003), BILL STACKED (CCNET), the stacked 
 * Escrow again after the stack command, with the same code and no gap in the polls, is the same note: stacked again
   under its name.
 * A credit point whose value differs from the one seen in escrow is a dispute, never a choice between the two.
+* A credit point of another value right behind that of a booked note is another note, which nobody announced.
+* A note whose stack command is out and that met a jam or a manipulation is a dispute if nothing more is told of it.
 * A credit point that names no value (a *blank* one, EBDS sheet §8) credits a note whose stack command may have gone
   out, and is a finding otherwise: units tell one when a box is put back.
 """
@@ -152,6 +154,9 @@ class Sight(msgspec.Struct, frozen=True):
     blank: bool = False
     #: The unit's counters, stored with the credit.
     mark: str = ""
+    #: A jam, a manipulation, a rejection on the way to the stacker: what follows at rest proves no return of a note
+    #: whose stack command is out, and the note stays open for an operator (CCNET sheet §7).
+    doubt: bool = False
 
 
 #: (phase, what is seen) → rule.  Complete: every pair has a row.
@@ -281,6 +286,10 @@ class Note:
         self.carried = self.forgotten = False
         #: Over on the wire before its commit; a finding about it was told.
         self.over = self.warned = False
+        #: Something happened on its way that makes "at rest" no proof of a return.
+        self.doubted = False
+        #: What the credit point said when the outcome was told; None where it named no value.
+        self.shown: Money | None = None
         self.reason = ""
         #: How often the present order was written, when last, and whether the unit acknowledged it.
         self.tries, self.sent_at, self.acked = 0, 0, False

@@ -46,7 +46,7 @@ class NoteWatch:
         self._departed: Money | None = None
         self._last: Sight | None = None
         self._answered_at = self._heard_at = 0
-        self._only_initialize = False
+        self._only = ""
         self.events: list[DeviceEvent] = []
 
     # --- what the driver asks ---------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class NoteWatch:
     def opened(self, now: int) -> None:
         """The byte path is open again: what lies in escrow now may be another note than before."""
         self._answered_at = self._heard_at = now
-        self._last, self._only_initialize = None, False
+        self._last, self._only = None, ""
         if self._note is not None:
             self._carry(self._note)
 
@@ -180,9 +180,11 @@ class NoteWatch:
         if note is not None and now - self._answered_at >= self._limits.gap:
             self._carry(note)
         self._answered_at = now
-        self._only_initialize = sight.seen is Seen.INITIALIZING
-        if not self._only_initialize:
+        self._only = f"only {sight.name.lower()}" if sight.doubt or sight.seen is Seen.INITIALIZING else ""
+        if not self._only:
             self._heard_at = now
+        if note is not None and sight.doubt and note.may_have_moved and note.order is not Order.RETURN:
+            note.doubted = True
         if sight.seen in (Seen.DRAWING_IN, Seen.IN_ESCROW):
             self._departed = None
         self._last = sight
@@ -196,8 +198,8 @@ class NoteWatch:
         if note is None:
             return
         if note.phase in (Phase.ESCROWED, Phase.INTENDED) and now - self._heard_at >= limits.resolve:
-            why = "only initialising" if self._only_initialize else "no answer"
-            if note.may_have_moved:
+            why = self._only or "no answer"
+            if note.may_have_moved or note.doubted:
                 self._dispute(note, why, Sight(Seen.NOTHING))
             else:
                 self._return(note, note.reason or why, "")
@@ -217,8 +219,7 @@ class NoteWatch:
             elif rule is Rule.STRAY and sight.blank:
                 self._finding("a stacked note is told that nobody fed", raw, fresh)
             elif rule is Rule.STRAY:
-                self._note = note = Note(None, sight.value or self._departed, 0, Phase.ESCROWED, now)
-                self._credit(note, now, sight, recovered=True)
+                self._stray(sight, now)
         elif rule is Rule.DECIDE:
             self._decide(note, sight, now)
         elif rule is Rule.FOLLOW:
@@ -241,10 +242,12 @@ class NoteWatch:
         elif rule is Rule.DISPUTE:
             self._dispute(note, "stacked_without_command", sight)
         elif rule is Rule.FELT_NO_NOTE:
-            if note.may_have_moved and self._limits.dispute_forgotten:
+            if note.doubted or (note.may_have_moved and self._limits.dispute_forgotten):
                 self._dispute(note, "power_up_without_note", sight)
             else:
                 self._return_before_reset(note, note.reason or "power_up_without_note", now, raw)
+        elif rule is Rule.ENDED and note.doubted:
+            self._dispute(note, "ended_in_doubt", sight)
         elif rule is Rule.ENDED and note.may_have_moved and note.forgotten and self._limits.dispute_forgotten:
             self._dispute(note, "initialized_without_credit", sight)
         elif rule is Rule.ENDED:
@@ -254,7 +257,10 @@ class NoteWatch:
         elif rule is Rule.CONTRADICTED:
             self._finding(f"the unit gives a note back that is {note.fate}", raw, fresh)
         elif rule is Rule.ACKNOWLEDGE:
-            if note.fate == "disputed" and not note.warned:
+            if None not in (note.shown, sight.value) and note.shown != sight.value:  # two notes in a row
+                self._gone(note)
+                self._stray(sight, now)
+            elif note.fate == "disputed" and not note.warned:
                 note.warned = True
                 self.events.append(ProtocolFault("unexpected", "a credit point for a disputed note", raw))
         elif rule in (Rule.GONE, Rule.GONE_AND_BEGIN):
@@ -271,6 +277,10 @@ class NoteWatch:
             if note.id is None and note.value is None:
                 note.value = sight.value
             self._credit(note, now, sight, recovered=note.carried or rule is Rule.CREDIT_BEFORE_RESET)
+
+    def _stray(self, sight: Sight, now: int) -> None:
+        self._note = note = Note(None, sight.value or self._departed, 0, Phase.ESCROWED, now)
+        self._credit(note, now, sight, recovered=True)
 
     def _finding(self, message: str, raw: str, fresh: bool) -> None:
         if fresh:
@@ -296,6 +306,10 @@ class NoteWatch:
 
     def _decide(self, note: Note, sight: Sight, now: int) -> None:
         other = bool(sight.key) and bool(note.key) and sight.key != note.key
+        if note.doubted and note.leaving:
+            self._dispute(note, "ended_in_doubt", sight)
+            return
+        note.doubted = False
         if other or note.leaving:  # the unit shows a second life: the first has ended without credit
             self._return(note, note.reason or "escrow_of_another_note", sight.raw)
             self._begin(sight, now)
@@ -338,6 +352,7 @@ class NoteWatch:
     def _book(self, note: Note, fate: str, now: int) -> int:
         self._token += 1
         note.phase, note.fate, note.since = Phase.BOOKING, fate, now
+        note.shown = self._last.value if self._last is not None and self._shows(Seen.CREDIT_POINT) else None
         self._waiting = (self._token, note)
         return self._token
 

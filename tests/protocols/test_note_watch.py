@@ -131,3 +131,53 @@ def test_the_mark_of_the_unit_travels_with_the_credit() -> None:
     desk.stack()
     desk.see(Sight(Seen.CREDIT_POINT, "stacked", "81", value=TEN, mark="4711:3"))
     assert desk.told(NoteStacked)[0].device_mark == "4711:3"
+
+
+JAMMED = Sight(Seen.NOTHING, "jammed", "44", doubt=True)
+REJECTING = Sight(Seen.GOING_BACK, "rejecting", "1c64", rejected="transport", rejected_raw="64", doubt=True)
+MOVING = Sight(Seen.MOVING, "stacking", "17")
+
+
+@pytest.mark.parametrize("trouble", [JAMMED, REJECTING], ids=lambda sight: sight.name)
+def test_a_note_that_met_trouble_on_its_way_to_the_box_is_disputed_and_not_taken_for_returned(trouble: Sight) -> None:
+    desk = Desk()
+    note = desk.stack()
+    desk.see(MOVING, trouble, trouble, REST)
+    (dispute,) = desk.told(NoteDisputed)
+    assert (dispute.note, dispute.value, dispute.reason) == (note, TEN, "ended_in_doubt")
+    assert not desk.told(NoteReturned)
+
+
+def test_trouble_on_the_way_does_not_hinder_a_credit_or_a_return_that_the_unit_tells() -> None:
+    for end, kind in ((CREDIT, NoteStacked), (BACK, NoteReturned)):
+        desk = Desk()
+        desk.stack()
+        desk.see(MOVING, JAMMED, end)
+        assert len(desk.told(kind)) == 1
+        assert not desk.told(NoteDisputed)
+
+
+def test_a_note_in_escrow_that_meets_trouble_is_returned_as_before() -> None:
+    desk = Desk()
+    desk.see(ESCROW, REJECTING, REST)
+    assert [event.reason for event in desk.told(NoteReturned)] == ["rejected:64"]
+    assert not desk.told(NoteDisputed)
+
+
+def test_a_jam_that_stands_ends_as_a_dispute() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(*[JAMMED] * 5)
+    desk.watch.check(desk.now + 31 * S)
+    assert [event.reason for event in desk.told(NoteDisputed)] == ["only jammed"]
+
+
+def test_a_credit_of_another_value_behind_a_booked_one_is_a_note_of_its_own() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(CREDIT)
+    assert desk.watch.confirm(desk.told(NoteStacked)[0].token)
+    desk.see(Sight(Seen.CREDIT_POINT, "stacked", "81", value=TWENTY))
+    assert not desk.watch.acknowledge
+    second = desk.told(NoteStacked)[1]
+    assert (second.note, second.value, second.recovered) == (None, TWENTY, True)

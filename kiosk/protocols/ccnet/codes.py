@@ -39,17 +39,17 @@ class HostCommand(enum.IntEnum):
     NAK = 0xFF
 
 
-#: Commands of bill-to-bill units, which no validator takes (sheet §5, single source).
+#: Commands of bill-to-bill units, which no validator takes (sheet §5, single source); "" where no source names it.
 BILL_TO_BILL_COMMANDS: dict[int, str] = {
     0x3B: "recycling_cassette_status",
-    0x3C: "bill_to_bill_3c",
+    0x3C: "",
     0x3D: "unload",
-    0x3E: "bill_to_bill_3e",
+    0x3E: "",
     0x3F: "escrow_cassette_unload",
-    0x40: "bill_to_bill_40",
-    0x62: "bill_to_bill_62",
-    0x66: "bill_to_bill_66",
-    0x67: "bill_to_bill_67",
+    0x40: "",
+    0x62: "",
+    0x66: "",
+    0x67: "",
 }
 
 

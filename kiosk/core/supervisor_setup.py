@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ class PreparedDevice(msgspec.Struct, frozen=True):
     transport: str
     #: Settings of the line, defaults of the driver included.
     line: dict[str, Any]
+    #: The port, where other devices are on it as well; "" for a line of its own.
+    shared: str = ""
 
     @property
     def where(self) -> str:
@@ -63,19 +66,39 @@ def prepare(devices: Sequence[DeviceConfig], specs: Mapping[str, DriverSpec]) ->
         ConfigError: names the device and what is wrong with it.
     """
     prepared: list[PreparedDevice] = []
-    ports: dict[str, str] = {}
     for device in devices:
         ready = _prepare_one(device, specs)
         if device.name in (other.config.name for other in prepared):
             raise ConfigError(f"two devices are called {device.name!r}", hint="give each its own name")
-        port = ":".join(str(ready.line[key]) for key in ("host", "port") if key in ready.line)
-        if port and port in ports:
-            raise ConfigError(
-                f"{ready.where} and device {ports[port]!r} both use port {port}", hint="a line carries one device"
-            )
-        ports[port] = device.name
+        for other in prepared:
+            if _port_of(other) and _port_of(other) == _port_of(ready):
+                _check_shared(other, ready)
         prepared.append(ready)
-    return prepared
+    uses = Counter(map(_port_of, prepared))
+    return [
+        msgspec.structs.replace(each, shared=port) if (port := _port_of(each)) and uses[port] > 1 else each
+        for each in prepared
+    ]
+
+
+def _port_of(device: PreparedDevice) -> str:
+    return ":".join(str(device.line[key]) for key in ("host", "port") if key in device.line)
+
+
+def _check_shared(one: PreparedDevice, other: PreparedDevice) -> None:
+    both = f"{other.where} and {one.where} both use port {_port_of(one)}"
+    alone = [each.spec.name for each in (one, other) if not each.spec.capabilities.shares_line]
+    if alone:
+        raise ConfigError(both, hint=f"driver {alone[0]} wants a line of its own; a line carries one device")
+    if one.transport != other.transport:
+        raise ConfigError(both, hint=f"by {one.transport} and by {other.transport}: write the same transport")
+    kind = settings_type(one.transport)
+    mine, yours = (msgspec.to_builtins(msgspec.convert(each.line, kind, strict=True)) for each in (one, other))
+    different = [key for key, value in mine.items() if yours[key] != value]
+    if different:
+        raise ConfigError(
+            f"{both}, with different line settings", hint=f"they must be equal on a shared line: {', '.join(different)}"
+        )
 
 
 def _prepare_one(device: DeviceConfig, specs: Mapping[str, DriverSpec]) -> PreparedDevice:

@@ -47,7 +47,9 @@ class PortRequest(msgspec.Struct, frozen=True):
 
     A driver whose line may be shared (a ccTalk bus) asks for its ``turn`` before each exchange and gives it back by
     ``turn_over`` after the reply or its time-out.  `ok` grants it; not `ok` with data ``busy`` means: another driver
-    has the line, ask again in a few milliseconds; not `ok` without data: the line is not shared, go on.
+    has the line, ask again in a few milliseconds; not `ok` without data: the line is not shared, go on.  Data
+    ``unanswered`` with ``turn_over`` says that an answer may still come: nobody gets the line before it had time to.
+    Writing outside a turn, or keeping one for seconds while others wait, ends in `Lost`.
     """
 
     id: int
@@ -148,6 +150,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     barrier: bool = False
     #: The wire has events that must be acknowledged: a lost reply loses no credit even over a restart of both ends.
     acknowledged: bool = False
+    #: Speaks only in its turn (`PortRequest`): several such drivers may share one port.
+    shares_line: bool = False
 
 
 class DriverTools(msgspec.Struct, frozen=True):

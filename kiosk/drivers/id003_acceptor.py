@@ -231,10 +231,10 @@ class Id003Acceptor:
         self._silent += 1
         if self._silent == 1:
             self._fault("timeout", f"no answer to {request or 0:02x}", "")
+        self._watch.unheard()  # what was shown before a lost answer is no ground for an order
         if self._silent == self._options.device_lost_after:
             self._last = None
             self._settings.unset()
-            self._watch.unheard()
             self._state(*UNKNOWN_STATE, "the unit does not answer", "")
         if request in _ORDERS:
             self._operation(HostCommand(request), False, False)

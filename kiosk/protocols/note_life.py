@@ -25,7 +25,8 @@ What is the credit point: VEND VALID (ID003), BILL STACKED (CCNET), the stacked 
 * A credit point of another value right behind that of a booked note is another note, which nobody announced.
 * A note whose stack command is out and that met a jam or a manipulation is a dispute if nothing more is told of it.
 * A credit point that names no value (a *blank* one, EBDS sheet §8) credits a note whose stack command may have gone
-  out, and is a finding otherwise: units tell one when a box is put back.
+  out, and is a finding otherwise: units tell one when a box is put back.  Where a unit is known to name its notes, a
+  blank one that was not seen happening is a dispute (`Limits.dispute_blank`).
 """
 
 from __future__ import annotations
@@ -158,6 +159,11 @@ class Sight(msgspec.Struct, frozen=True):
     #: whose stack command is out, and the note stays open for an operator (CCNET sheet §7).
     doubt: bool = False
 
+    @property
+    def unwanted(self) -> str:
+        """Return why a note in escrow goes back at once."""
+        return "ticket" if self.ticket else f"value_unknown:{f'{self.key:02x}' if self.key else ''}"
+
 
 #: (phase, what is seen) → rule.  Complete: every pair has a row.
 RULES: dict[tuple[Phase, Seen], Rule] = {
@@ -264,6 +270,14 @@ class Limits(msgspec.Struct, frozen=True):
     dispute_forgotten: bool
     #: A credit point without a commit for this long is a finding.
     unconfirmed: int
+    #: The same as `gap` for a held note whose code the unit does not repeat: in this time a person can pull a note and
+    #: feed another, and the unit would hold that one and show the same.
+    swap: int = 1_000_000_000
+    #: A note that was seen moving and lies in escrow again may be ordered in once more; otherwise it goes back, because
+    #: it could be another note (EBDS sheet §8).
+    restack_moved: bool = True
+    #: A blank credit point after trouble, a restart or a power cut is a dispute: this unit names its notes (EBDS §8).
+    dispute_blank: bool = False
 
 
 class Note:
@@ -295,6 +309,11 @@ class Note:
         self.tries, self.sent_at, self.acked = 0, 0, False
         #: ``credited``, ``disputed`` or ``returned``; means something from BOOKING on.
         self.fate = "credited"
+
+    @property
+    def unwatched(self) -> bool:
+        """True where a restart, a power cut or trouble lies between the order and what is seen now."""
+        return self.carried or self.forgotten or self.doubted
 
     @property
     def may_have_moved(self) -> bool:

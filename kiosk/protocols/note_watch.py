@@ -62,6 +62,11 @@ class NoteWatch:
         return self._note is None or self._note.phase is Phase.BOOKED
 
     @property
+    def booking(self) -> bool:
+        """True while the outcome of a note waits for its commit: nothing may make the unit forget it."""
+        return self._waiting is not None
+
+    @property
     def acknowledge(self) -> bool:
         """True where the last sight was a credit point and the outcome of that note is committed."""
         note = self._note
@@ -177,7 +182,8 @@ class NoteWatch:
         """Take what a status or an event shows and follow the rule for it."""
         note = self._note
         fresh = self._last is None or sight.name != self._last.name
-        if note is not None and now - self._answered_at >= self._limits.gap:
+        nameless = sight.seen is Seen.IN_ESCROW and not sight.key
+        if note is not None and now - self._answered_at >= (self._limits.swap if nameless else self._limits.gap):
             self._carry(note)
         self._answered_at = now
         self._only = f"only {sight.name.lower()}" if sight.doubt or sight.seen is Seen.INITIALIZING else ""
@@ -271,12 +277,15 @@ class NoteWatch:
     def _credit_point(self, rule: Rule, note: Note, sight: Sight, now: int, fresh: bool) -> None:
         if sight.blank and not note.may_have_moved:
             self._finding("a stacked note is told without a value, and none was commanded", sight.raw, fresh)
+        elif sight.blank and self._limits.dispute_blank and note.unwatched:
+            self._dispute(note, "blank_stack", sight)
         elif sight.value is not None and note.value is not None and sight.value != note.value:
             self._dispute(note, f"escrow and credit differ: {note.value} and {sight.value}", sight)
         else:
             if note.id is None and note.value is None:
                 note.value = sight.value
-            self._credit(note, now, sight, recovered=note.carried or rule is Rule.CREDIT_BEFORE_RESET)
+            up = rule is Rule.CREDIT_BEFORE_RESET
+            self._credit(note, now, sight, recovered=up or note.carried or note.forgotten)
 
     def _stray(self, sight: Sight, now: int) -> None:
         self._note = note = Note(None, sight.value or self._departed, 0, Phase.ESCROWED, now)
@@ -292,17 +301,13 @@ class NoteWatch:
             return
         self.table_wanted = False
         value = None if sight.ticket else sight.value
-        note_id: NoteId | None = None
-        if value is not None:
-            self._serial += 1
-            note_id = NoteId(self._device, self._serial)
+        self._serial += int(value is not None)
+        note_id = NoteId(self._device, self._serial) if value is not None else None
         self._note = note = Note(note_id, value, sight.key, Phase.ESCROWED, now)
         if note_id is not None and value is not None:
             self.events.append(NoteEscrowed(note_id, value, now + self._limits.decide, sight.mark))
         else:
-            self._send_back(
-                note, "ticket" if sight.ticket else f"value_unknown:{f'{sight.key:02x}' if sight.key else ''}"
-            )
+            self._send_back(note, sight.unwanted)
 
     def _decide(self, note: Note, sight: Sight, now: int) -> None:
         other = bool(sight.key) and bool(note.key) and sight.key != note.key
@@ -317,9 +322,11 @@ class NoteWatch:
         if sight.held and note.hold and not note.held and note.id is not None:
             note.held = True
             self.events.append(NoteHeld(note.id))
+        limits = self._limits
         if note.moving:  # it fell back into escrow: what was acknowledged is void
             note.moving = note.acked = False
-        limits = self._limits
+            if note.order is Order.STACK and not limits.restack_moved:
+                self._send_back(note, "escrow_after_moving")
         if note.phase is Phase.INTENDED:
             if note.order is None:
                 self._send_back(note, "escrow_after_restart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from kiosk.model.device_events import NoteDisputed, NoteEscrowed, NoteGone, NoteReturned, NoteStacked, ProtocolFault
@@ -26,8 +27,8 @@ BACK = Sight(Seen.RETURNED, "returned", "82")
 class Desk:
     """A watch and its clock."""
 
-    def __init__(self) -> None:
-        self.watch = NoteWatch(LIMITS)
+    def __init__(self, **changed: bool) -> None:
+        self.watch = NoteWatch(msgspec.structs.replace(LIMITS, **changed))
         self.now = 0
 
     def see(self, *sights: Sight) -> None:
@@ -126,6 +127,20 @@ def test_after_a_restart_a_credit_point_counts_once(phase: str) -> None:
     assert len(desk.told(NoteStacked)) == (1 if phase == "stack_sent" else 0)
 
 
+def test_a_held_note_that_could_have_been_exchanged_unseen_goes_back() -> None:
+    held = Sight(Seen.IN_ESCROW, "holding", "1a", held=True)  # no code: it could be any note
+    for gap, order in ((S // 2, Order.STACK), (2 * S, Order.RETURN)):
+        desk = Desk()
+        desk.see(ESCROW)
+        note = desk.told(NoteEscrowed)[0].note
+        assert not desk.watch.hold(note)
+        desk.see(held)
+        desk.now += gap
+        desk.see(held)
+        desk.watch.stack(note, desk.now)
+        assert desk.watch.wanted(desk.now) is order
+
+
 def test_the_mark_of_the_unit_travels_with_the_credit() -> None:
     desk = Desk()
     desk.stack()
@@ -181,3 +196,44 @@ def test_a_credit_of_another_value_behind_a_booked_one_is_a_note_of_its_own() ->
     assert not desk.watch.acknowledge
     second = desk.told(NoteStacked)[1]
     assert (second.note, second.value, second.recovered) == (None, TWENTY, True)
+
+
+def test_a_note_that_falls_back_into_escrow_is_ordered_in_again_only_where_it_can_be_no_other() -> None:
+    again, never = Desk(), Desk(restack_moved=False)
+    for desk in (again, never):
+        desk.stack()
+        desk.see(MOVING, ESCROW)
+    assert again.watch.wanted(again.now) is Order.STACK
+    assert never.watch.wanted(never.now) is Order.RETURN
+    never.watch.sent(Order.RETURN, never.now)
+    never.see(BACK)
+    assert [event.reason for event in never.told(NoteReturned)] == ["escrow_after_moving"]
+
+
+@pytest.mark.parametrize("trouble", [JAMMED, Sight(Seen.INITIALIZING, "power up", "00")], ids=lambda sight: sight.name)
+def test_a_blank_credit_point_behind_trouble_is_disputed_where_the_unit_names_its_notes(trouble: Sight) -> None:
+    credits, disputes = Desk(), Desk(dispute_blank=True)
+    for desk in (credits, disputes):
+        desk.stack()
+        desk.see(trouble, BLANK)
+    assert len(credits.told(NoteStacked)) == 1
+    assert not disputes.told(NoteStacked)
+    assert [event.reason for event in disputes.told(NoteDisputed)] == ["blank_stack"]
+
+
+def test_a_blank_credit_point_seen_happening_is_the_note_that_was_ordered_in() -> None:
+    desk = Desk(dispute_blank=True)
+    note = desk.stack()
+    desk.see(MOVING, BLANK)
+    assert [event.note for event in desk.told(NoteStacked)] == [note]
+
+
+def test_a_credit_behind_a_power_cut_is_told_as_recovered_and_blocks_until_its_commit() -> None:
+    desk = Desk()
+    desk.stack()
+    desk.see(Sight(Seen.INITIALIZING, "power up", "00"), CREDIT)
+    (credit,) = desk.told(NoteStacked)
+    assert credit.recovered
+    assert desk.watch.booking
+    assert desk.watch.confirm(credit.token)
+    assert not desk.watch.booking

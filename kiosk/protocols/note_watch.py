@@ -152,7 +152,7 @@ class NoteWatch:
         note, self._waiting = self._waiting[1], None
         note.phase = Phase.BOOKED
         if note.fate == "returned":
-            self._clear()
+            self._note = None
         elif note.over:
             self._gone(note)
         return True
@@ -282,10 +282,8 @@ class NoteWatch:
         elif sight.value is not None and note.value is not None and sight.value != note.value:
             self._dispute(note, f"escrow and credit differ: {note.value} and {sight.value}", sight)
         else:
-            if note.id is None and note.value is None:
-                note.value = sight.value
-            up = rule is Rule.CREDIT_BEFORE_RESET
-            self._credit(note, now, sight, recovered=up or note.carried or note.forgotten)
+            note.value = note.value or sight.value
+            self._credit(note, now, sight, recovered=note.carried or note.forgotten or rule is Rule.CREDIT_BEFORE_RESET)
 
     def _stray(self, sight: Sight, now: int) -> None:
         self._note = note = Note(None, sight.value or self._departed, 0, Phase.ESCROWED, now)
@@ -388,14 +386,11 @@ class NoteWatch:
         if note.may_have_moved:
             self._departed = note.value
         self.events.append(NoteReturned(note.id, reason, raw=raw))
-        self._clear()
+        self._note = None
 
     def _gone(self, note: Note) -> None:
         if note.id is not None and note.fate == "credited":
             self.events.append(NoteGone(note.id))
-        self._clear()
-
-    def _clear(self) -> None:
         self._note = None
 
     def _named(self, note_id: NoteId) -> Note | None:

@@ -332,8 +332,9 @@ class EscPosPrinter:
         self._jobs.popleft()
         self._line.written.release()
         self._events.append(PrintUnknown(job.name, reason, job.handed, job.stream.total))
-        if job.handed:
+        if job.handed or not self._line.go:  # an XON may have been lost: an answered question stands for it
             self._line.unsettle()
+        if job.handed:
             self._line.clear_buffers()
         self._turn_to_next(now)
 
@@ -351,4 +352,5 @@ SPEC = DriverSpec(
     capabilities=Capabilities(barrier=True),
     line={"serial": {"baud": 38400}},
     states=condition.STATES,
+    protocol="escpos",
 )

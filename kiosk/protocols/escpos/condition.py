@@ -32,6 +32,8 @@ FULL_PAPER_END, FULL_NEAR_END, FULL_IN_MOUTH = 0x01, 0x44, 0x20
 #: Head up or cover open; LF or FF key pressed.
 FULL_COVER, FULL_KEYS = 0x03, 0x60
 FULL_HEAD_HOT, FULL_VOLTAGE, FULL_JAM = 0x01, 0x08, 0x40
+#: Of the unrecoverable errors the only one with a state of its own *(recalled)*.
+FULL_CUTTER = 0x01
 #: The bits that count unless a profile says otherwise.  Of the last byte, unrecoverable errors, every bit does.
 FULL_STATUS_MASK = 0x4563_49FF
 
@@ -96,8 +98,10 @@ def from_full_status(told: bytes, mask: int = FULL_STATUS_MASK) -> str:
     if len(told) != 4:
         return "unknown"
     paper, user, recoverable, fatal = (int.from_bytes(told, "big") & mask).to_bytes(4, "big")
-    if fatal or recoverable & FULL_JAM:
+    if fatal & ~FULL_CUTTER or recoverable & FULL_JAM:
         return "fatal"
+    if fatal:
+        return "cutter"
     if recoverable & FULL_HEAD_HOT:
         return "head_hot"
     if user & FULL_COVER:

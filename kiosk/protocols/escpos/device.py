@@ -12,8 +12,10 @@ Hands (`paper_out`, `open_cover`, `jam_cutter` …) act at the time last told.
 from __future__ import annotations
 
 from kiosk.protocols.escpos.device_model import EPSON, PrinterModel
+from kiosk.protocols.escpos.device_presenter import STATUS, Presenter
 from kiosk.protocols.escpos.device_print import DOTS_PER_MM, Receipt
 from kiosk.protocols.escpos.device_reader import CommandReader, Op
+from kiosk.protocols.escpos.device_sensors import Sensors
 from kiosk.protocols.escpos.device_setter import Typesetter
 
 MS = 1_000_000
@@ -30,6 +32,8 @@ class EscposPrinter:
         self.powered = True
         #: ``overrun`` (bytes that did not fit), ``answers``, ``real_time``.
         self.counters: dict[str, int] = {"overrun": 0, "answers": 0, "real_time": 0}
+        #: What holds a slip until it is taken; idle on models without one.
+        self.presenter = Presenter()
         self._setter = Typesetter(model)
         self._reader = CommandReader(model.receive_buffer)
         self._tail = b""
@@ -39,14 +43,10 @@ class EscposPrinter:
         #: Everything that is complete is carried out.
         self._starved = True
         self._mute = False
-        self._cover_open = False
-        self._feed_pressed = False
-        self._cutter_blocked = False
+        #: Answers to ``10 04 n`` that are given instead of the true ones.
+        self._instead: dict[int, int] = {}
+        self._sensors = Sensors()
         self._cut_will_jam = False
-        self._cutter_error = False
-        self._hot = False
-        self._broken = False
-        self._drawer_open = False
         self._asb = 0
         self._asb_told = b""
 
@@ -80,8 +80,7 @@ class EscposPrinter:
     @property
     def online(self) -> bool:
         """Tell whether it prints."""
-        fault = self._cover_open or self._feed_pressed or self._cutter_error or self._hot or self._broken
-        return self.powered and not fault and self._setter.roll > 0
+        return self.powered and not self._seen().off_line
 
     @property
     def idle(self) -> bool:
@@ -149,7 +148,7 @@ class EscposPrinter:
     def _carry_out(self, op: Op) -> None:
         if op.name.startswith("cut"):
             if self._cut_will_jam:
-                self._cutter_blocked = self._cutter_error = True
+                self._sensors.cutter_blocked = self._sensors.cutter_error = True
                 self._cut_will_jam = False
                 return
             self._free_at += self.model.cut_ms * MS if self.model.dots_per_second else 0
@@ -158,6 +157,8 @@ class EscposPrinter:
             self._say(answer)
             return
         dots = self._setter.set(op)
+        if self.model.presenter and op.name.startswith("cut"):
+            self.presenter.cut(self._setter.receipts[-1])
         if dots and self.model.dots_per_second:
             self._free_at += dots * 1_000_000_000 // self.model.dots_per_second
 
@@ -175,7 +176,7 @@ class EscposPrinter:
             if kind == 1:
                 return bytes((0x03 if self._near_end else 0,))
             if kind == 2:
-                return bytes((int(self._drawer_open),))
+                return bytes((int(self._sensors.drawer_open),))
             self._setter.note_unknown(b"\x1dr" + op.args)
             return b""
         elif op.name == "identify":
@@ -184,11 +185,19 @@ class EscposPrinter:
             self._asb, self._asb_told = op.args[0], b""
             return b""
         elif op.name == "drawer":
-            self._drawer_open = True
+            self._sensors.drawer_open = True
             return b""
+        elif op.name == "presenter" and self.model.presenter:
+            return self._presenter_order(op.args[0])
         elif op.name == "group_H" and self.model.completion_id and op.payload[:2] == b"00" and len(op.payload) == 6:
             return b"\x37\x22" + op.payload[2:] + b"\x00"
         return None
+
+    def _presenter_order(self, what: int) -> bytes:
+        self.presenter.order(what)
+        if what != STATUS:
+            return b""
+        return bytes((self.presenter.status(near_end=self._near_end, paper_end=self._setter.roll <= 0),))
 
     def _identity(self, kind: int) -> bytes:
         texts = {0x41: self.model.firmware, 0x42: self.model.maker, 0x43: self.model.name}
@@ -203,32 +212,25 @@ class EscposPrinter:
     def _near_end(self) -> bool:
         return self._setter.roll <= self.model.near_end_mm * DOTS_PER_MM
 
+    def _seen(self) -> Sensors:
+        sensors = self._sensors
+        sensors.paper_out, sensors.near_end = self._setter.roll <= 0, self._near_end
+        sensors.in_mouth, sensors.presenter_jammed = self.presenter.in_mouth, self.presenter.jammed
+        return sensors
+
     def status(self, kind: int) -> int:
         """Return the byte that answers ``10 04 n``."""
-        out = self._setter.roll <= 0
-        if kind == 1:
-            bits = 0x04 * self._drawer_open | 0x08 * (not self.online)
-        elif kind == 2:
-            error = self._cutter_error or self._hot or self._broken
-            bits = 0x04 * self._cover_open | 0x08 * self._feed_pressed | 0x20 * out | 0x40 * error
-        elif kind == 3:
-            bits = 0x08 * self._cutter_error | 0x20 * self._broken | 0x40 * self._hot
-        else:
-            bits = 0x0C * self._near_end | 0x60 * out
-        return 0x12 | bits
+        return self._seen().real_time(kind)
 
-    def _asb_bytes(self) -> bytes:
-        first = 0x10 | 0x04 * self._drawer_open | 0x08 * (not self.online) | 0x20 * self._cover_open
-        first |= 0x40 * self._feed_pressed
-        second = 0x08 * self._cutter_error | 0x20 * self._broken | 0x40 * self._hot
-        third = 0x03 * self._near_end | 0x0C * (self._setter.roll <= 0)
-        return bytes((first, second, third, 0))
+    def port_status(self) -> bytes:
+        """Return the answer to USB's GET_PORT_STATUS."""
+        return bytes((self._seen().port_status(),))
 
     def _tell_changes(self) -> None:
         """Automatic status: four bytes when something changed that the host wants to hear of."""
         if not self._asb:
             return
-        answer = self._asb_bytes()
+        answer = self._seen().automatic()
         if self._asb_told:
             old, change = self._asb_told, 0
             change |= 0x01 if (old[0] ^ answer[0]) & 0x04 else 0
@@ -244,11 +246,13 @@ class EscposPrinter:
     def _real_time(self) -> None:
         tail = self._tail
         if tail[-3:-1] == b"\x10\x04" and 1 <= tail[-1] <= 4:
-            self._say(bytes((self.status(tail[-1]),)))
+            self._say(bytes((self._instead.get(tail[-1], self.status(tail[-1])),)))
+        elif tail[-3:] == b"\x10\x04\x14" and self.model.full_status:
+            self._say(self._seen().full())
         elif tail[-3:-1] == b"\x10\x05" and tail[-1] in (1, 2):
             self._recover(clear=tail[-1] == 2)
         elif tail[-5:-2] == b"\x10\x14\x01":
-            self._drawer_open = True
+            self._sensors.drawer_open = True
         elif tail == _CLEAR and self.model.real_time_clear:
             self._clear()
             self._say(b"\x37\x25\x00")
@@ -257,10 +261,10 @@ class EscposPrinter:
         self.counters["real_time"] += 1
 
     def _recover(self, *, clear: bool) -> None:
-        if clear and self._cutter_error:
+        if clear and self._sensors.cutter_error:
             self._clear()
-        if not self._cutter_blocked:
-            self._cutter_error = False
+        if not self._sensors.cutter_blocked:
+            self._sensors.cutter_error = False
 
     def _clear(self) -> None:
         self._reader.clear()
@@ -291,17 +295,17 @@ class EscposPrinter:
 
     def open_cover(self) -> None:
         """Open the cover."""
-        self._cover_open = True
+        self._sensors.cover_open = True
         self._tell_changes()
 
     def close_cover(self) -> None:
         """Close the cover."""
-        self._cover_open = False
+        self._sensors.cover_open = False
         self._resume()
 
     def press_feed(self, down: bool) -> None:
         """Press or release the FEED button."""
-        self._feed_pressed = down
+        self._sensors.feed_pressed = down
         self._resume()
 
     def jam_cutter(self, *, at_next_cut: bool = False) -> None:
@@ -309,31 +313,38 @@ class EscposPrinter:
         if at_next_cut:
             self._cut_will_jam = True
         else:
-            self._cutter_blocked = self._cutter_error = True
+            self._sensors.cutter_blocked = self._sensors.cutter_error = True
         self._tell_changes()
 
     def free_cutter(self) -> None:
         """Free the knife; the error goes with ``10 05`` or a power cycle."""
-        self._cutter_blocked = self._cut_will_jam = False
+        self._sensors.cutter_blocked = self._cut_will_jam = False
 
     def overheat(self, on: bool = True) -> None:
         """Let the head be too hot, or cool again."""
-        self._hot = on
+        self._sensors.hot = on
         self._resume()
 
     def break_down(self, on: bool = True) -> None:
         """Break something that no command cures, or have it repaired."""
-        self._broken = on
+        self._sensors.broken = on
         self._resume()
 
     def close_drawer(self) -> None:
         """Close the cash drawer that a pulse has opened."""
-        self._drawer_open = False
+        self._sensors.drawer_open = False
         self._tell_changes()
 
     def mute(self, on: bool = True) -> None:
         """Hear and print, but say nothing."""
         self._mute = on
+
+    def answer_instead(self, kind: int, byte: int | None) -> None:
+        """Answer ``10 04 kind`` with this byte, whatever is true; None for the truth again."""
+        if byte is None:
+            self._instead.pop(kind, None)
+        else:
+            self._instead[kind] = byte
 
     def cut_power(self) -> None:
         """Take the power away: buffer, modes and unfinished line are lost, the paper stays."""
@@ -343,7 +354,7 @@ class EscposPrinter:
         self._outbound.clear()
         self._tail = b""
         self._asb, self._asb_told, self._starved = 0, b"", True
-        self._cutter_error = self._cutter_blocked
+        self._sensors.cutter_error = self._sensors.cutter_blocked
 
     def restore_power(self) -> None:
         """Give the power back."""

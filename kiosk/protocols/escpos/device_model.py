@@ -33,6 +33,9 @@ class PrinterModel(msgspec.Struct, frozen=True, kw_only=True):
     #: Answers the completion id ``1D 28 48`` and takes the real-time clear ``10 14 08`` (Epson only).
     completion_id: bool = True
     real_time_clear: bool = True
+    #: Has Custom's presenter (``1D 65 n``) and full status (``10 04 14``).
+    presenter: bool = False
+    full_status: bool = False
 
 
 EPSON = PrinterModel()
@@ -40,4 +43,8 @@ CLONE = PrinterModel(
     maker="POS", name="POS-80", firmware="V2.1", model_id=0x02, pages=CLONE_PAGES, completion_id=False,
     real_time_clear=False,
 )  # fmt: skip
-MODELS = {"epson": EPSON, "clone": CLONE}
+CUSTOM = PrinterModel(
+    maker="CUSTOM", name="KPM150", firmware="3.02", model_id=0x02, pages={0: "cp437"}, completion_id=False,
+    real_time_clear=False, presenter=True, full_status=True,
+)  # fmt: skip
+MODELS = {"epson": EPSON, "clone": CLONE, "custom": CUSTOM}

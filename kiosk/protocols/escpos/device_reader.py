@@ -139,6 +139,11 @@ class CommandReader:
                 return None
             name = f"group_{chr(head[2])}" if prefix == GS else "unknown_group"
             return self._payload(name, 5, head[:3], int.from_bytes(head[3:5], "little"))
+        if pair == (GS, 0x65):  # presenter: only showing brings its steps
+            if len(head) < 3:
+                return None
+            length = 4 if head[2] == 3 else 3
+            return Op("presenter", self.buffer.take(length)[2:]) if len(head) >= length else None
         if pair == (GS, 0x76):  # v 0 m xL xH yL yH
             if len(head) < 8:
                 return None

@@ -253,6 +253,7 @@ class PrinterLine:
             case Automatic():  # turned off while settling; where it comes all the same it only asks for a look
                 self.hasten(now + _BREATH)
             case Queued():
+                self.go = True  # it has consumed everything: an XON that got lost must not hold it up for ever
                 return [] if self._settling.queued(now) else [answer]
             case Block(head=0x5F, body=body) if self._settling.text(body):
                 pass

@@ -81,7 +81,28 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     #: Where it goes: ``retract`` draws it back into the printer, ``eject`` lets it fall.
     untaken: Literal["retract", "eject"] = "retract"
 
+    def __post_init__(self) -> None:
+        if self.default_page not in self.code_pages:
+            raise ValueError(f"default_page {self.default_page[:40]!r} has no number in [code_pages]")
+        for page in self.code_pages:
+            if not _is_code_page(page):
+                raise ValueError(f"{page[:40]!r} in [code_pages] is no code page of one byte a letter")
+        for language, page in self.languages.items():
+            if page not in self.code_pages and PAGE_OF_LANGUAGE.get(language) != page:
+                raise ValueError(f"the page {page[:40]!r} of language {language[:20]!r} has no number in [code_pages]")
+        if self.columns * 12 > self.dots:
+            raise ValueError(f"{self.columns} columns of 12 dots are wider than {self.dots} dots")
+        if self.presenter != "none" and self.cutter == "none":
+            raise ValueError("a presenter needs a cutter: nothing can be shown that was not cut")
+
     def page_for(self, language: str) -> str:
         """Name the code page for a language tag such as ``es`` or ``es-MX``."""
         exact = self.languages.get(language) or self.languages.get(language.split("-")[0].split("_")[0])
         return exact if exact in self.code_pages else self.default_page
+
+
+def _is_code_page(name: str) -> bool:
+    try:
+        return "A".encode(name) == b"A" and len("\u20ac".encode(name, "replace")) == 1
+    except LookupError:
+        return False

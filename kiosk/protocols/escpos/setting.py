@@ -64,17 +64,11 @@ class _Setter:
     """Owns the commands of one job while they are made."""
 
     def __init__(self, profile: Profile, page: str, draw_line: DrawLine | None, draw_qr: DrawQr | None) -> None:
-        number = profile.code_pages.get(page)
-        if number is None or not _codec_known(page):
-            raise DriverError(
-                f"The printer profile {profile.name!r} has no code page {page!r}",
-                hint="Name it under [code_pages] of the profile, or choose another default_page.",
-            )
         self.profile = profile
         self.page = page
         self.draw_line = draw_line
         self.draw_qr = draw_qr
-        self.out = [commands.INITIALISE, commands.code_page(number)]
+        self.out = [commands.INITIALISE, commands.code_page(profile.code_pages[page])]
         self.dots = 0
         self.lines = 0
         #: Whether the last line with a letter of its own read from right to left.
@@ -205,14 +199,6 @@ class _Setter:
         self.dots += 15 * self.profile.dots_per_mm  # from the print line to the blade
         if self.profile.presenter != "none":
             self.out.append(commands.presenter_show(self.profile.presenter_steps))
-
-
-def _codec_known(page: str) -> bool:
-    try:
-        "A".encode(page)
-    except LookupError:
-        return False
-    return True
 
 
 #: Bytes that a QR code of version 1 to 40 holds at correction M, byte mode (ISO/IEC 18004 table 7).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kiosk.protocols.escpos import condition
+from kiosk.protocols.escpos.condition import STATES, from_full_status, worse
 
 VALID = [byte for byte in range(256) if byte & 0x93 == 0x12]
 INVALID = [byte for byte in range(256) if byte & 0x93 != 0x12]
@@ -101,3 +102,23 @@ def test_port_status_is_ok_only_when_selected_with_paper_and_without_error() -> 
         state = condition.from_port_status(bytes([byte]))
         assert state == ("paper_out" if byte & 0x20 else "ok" if byte & 0x18 == 0x18 else "offline")
     assert condition.from_port_status(b"") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ("00000000", "ok"), ("01000000", "paper_out"), ("04000000", "near_end"), ("40000000", "near_end"),
+        ("20000000", "ok"), ("00010000", "cover"), ("00020000", "cover"), ("00200000", "offline"),
+        ("000C0000", "ok"), ("00000100", "head_hot"), ("00000800", "offline"), ("00002000", "ok"),
+        ("00004000", "fatal"), ("00000001", "cutter"), ("00000004", "fatal"), ("05020101", "cutter"), ("", "unknown"),
+        ("0000", "unknown"),
+    ],
+)  # fmt: skip
+def test_a_full_status_gives_the_state_of_the_same_table(told: str, state: str) -> None:
+    assert from_full_status(bytes.fromhex(told)) == state
+
+
+def test_of_two_states_the_one_that_comes_first_in_the_table_stands() -> None:
+    for at, one in enumerate(STATES):
+        for other in STATES[at:]:
+            assert worse(one, other) == worse(other, one) == one

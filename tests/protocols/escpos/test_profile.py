@@ -49,6 +49,32 @@ def test_an_unknown_key_and_a_value_out_of_range_are_refused() -> None:
         msgspec.convert({"profile": {"columns": 0}}, Options)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"code_pages": {"cp437": 0}}, "default_page 'cp858' has no number"),
+        ({"code_pages": {"cp9999": 0}, "default_page": "cp9999"}, "'cp9999' in .code_pages. is no code page"),
+        ({"code_pages": {"utf-8": 0}, "default_page": "utf-8"}, "'utf-8' in .code_pages. is no code page"),
+        ({"languages": {"eo": "cp853"}}, "page 'cp853' of language 'eo' has no number"),
+        ({"columns": 64}, "64 columns of 12 dots are wider than 576 dots"),
+        ({"presenter": "custom", "cutter": "none"}, "a presenter needs a cutter"),
+        ({"barrier": "yes"}, "barrier"),
+        ({"untaken": "burn"}, "untaken"),
+        ({"full_status_mask": -1}, "full_status_mask"),
+    ],
+)
+def test_a_profile_that_contradicts_itself_is_refused_with_the_reason(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=words):
+        msgspec.convert(wrong, Profile)
+
+
+def test_several_families_come_with_the_kiosk_and_renumber_their_pages() -> None:
+    pages = {path.stem: load(path).code_pages for path in PROFILES}
+    assert pages["epson-tm-t88"]["cp852"] == 18
+    assert pages["wincor-th230"]["cp852"] == 2
+    assert {"bixolon-srp-350", "citizen-ct-s310", "custom-kpm150-80mm", "generic-80mm-one-way"} <= set(pages)
+
+
 def test_a_language_falls_back_to_its_root_and_then_to_the_default_page() -> None:
     profile = Profile()
     assert [profile.page_for(tag) for tag in ("pl", "pl-PL", "pl_PL", "es-MX", "xx", "")] == [

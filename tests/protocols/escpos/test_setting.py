@@ -163,13 +163,6 @@ def test_a_slip_that_no_printer_can_set_is_refused(slip: Slip) -> None:
         set_slip(slip, Profile())
 
 
-def test_a_profile_without_the_page_it_names_is_refused() -> None:
-    with pytest.raises(DriverError, match="code page"):
-        bytes_of(Words("x"), profile=Profile(code_pages={"cp437": 0}))
-    with pytest.raises(DriverError, match="code page"):
-        bytes_of(Words("x"), profile=Profile(code_pages={"cp9999": 0}, default_page="cp9999"))
-
-
 def test_a_right_to_left_pair_has_its_label_at_the_right_edge_and_its_amount_at_the_left() -> None:
     from kiosk.core.drawing import visual_order
 

@@ -11,6 +11,7 @@ from kiosk.protocols.escpos.status import (
     Automatic,
     Block,
     Flow,
+    Full,
     Queued,
     Raw,
     RealTime,
@@ -119,3 +120,17 @@ def test_a_byte_asked_for_as_it_is_is_taken_once() -> None:
     reader = StatusReader()
     reader.expect_raw()
     assert reader.feed(b"\x80\x12") == [Raw(0x80), RealTime(0x12)]
+
+
+def test_a_full_status_that_was_asked_for_is_taken_as_it_is_and_once() -> None:
+    """Its head looks like automatic status, and its bytes may look like flow control."""
+    told = bytes.fromhex("12 12 10 0F 11 13 10 37 12")
+    for cut in range(len(told)):
+        reader = StatusReader()
+        reader.expect_full()
+        assert [*reader.feed(told[:cut]), *reader.feed(told[cut:])] == [
+            RealTime(0x12), RealTime(0x12), Full(bytes.fromhex("11131037")), RealTime(0x12),
+        ]  # fmt: skip
+    reader = StatusReader()
+    reader.expect_full()
+    assert reader.feed(bytes.fromhex("10 00 03 00")) == [Automatic(bytes.fromhex("10000300"))]

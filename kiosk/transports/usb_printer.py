@@ -83,10 +83,10 @@ class UsbPrinterPath:
     def _claim(self, usb: Any, device: Any) -> tuple[_Claimed, dict[str, str]]:
         interface = self._interface(device)
         number = interface.bInterfaceNumber
-        if device.is_kernel_driver_active(number):
-            device.detach_kernel_driver(number)  # usblp holds it (devices sheet §1.8)
-        usb.util.claim_interface(device, number)
         try:
+            if device.is_kernel_driver_active(number):
+                device.detach_kernel_driver(number)  # usblp holds it (devices sheet §1.8)
+            usb.util.claim_interface(device, number)
             if interface.bAlternateSetting:
                 device.set_interface_altsetting(number, interface.bAlternateSetting)
             bulk = [each for each in interface if each.bmAttributes & 3 == 2]

@@ -601,3 +601,25 @@ def test_answers_to_checkpoints_are_no_barrier() -> None:
         bench.hear(b"\x00")
         answered += 1
     assert answered == bench.writes.count(esc.ASK_QUEUED_PAPER) >= 3
+
+
+def test_a_class_status_that_the_profile_calls_meaningless_is_unknown_and_holds_the_job() -> None:
+    bench = Scripted(facts={"in_endpoint": "no"}, profile=Profile(class_status=False)).open()
+    bench.say(Print("J1", SLIP))
+    bench.run(2)
+    assert bench.state() == "unknown"
+    assert bench.of(PrintHeld) == [PrintHeld("J1", "unknown")]
+
+
+def test_a_printer_without_a_barrier_prints_without_checkpoints_and_never_confirms() -> None:
+    bench = Scripted(profile=Profile(barrier="none", clear_buffer="none"))
+    bench.answers_queue = False
+    bench.open()
+    bench.say(Print("J1", SLIP))
+    bench.run(2)
+    bench.say(Confirm(bench.ready()))
+    bench.run(5)
+    assert bytes(bench.paper) == b"".join(set_slip(SLIP, Profile()).commands)
+    assert not any(esc.ASK_QUEUED_PAPER in data for data in bench.writes)
+    assert [event.reason for event in bench.of(PrintUnknown)] == ["no_barrier"]
+    assert bench.state() == "ok"

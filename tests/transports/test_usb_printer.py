@@ -69,6 +69,8 @@ class FakePrinter:
         self.gate = threading.Event()
         self.gate.set()
         self.fault: Exception | None = None
+        #: Why the kernel's own driver does not let go.
+        self.held: Exception | None = None
         self.log: list[str] = []
         self.interface = Interface([Endpoint(self, 0x81), Endpoint(self, 0x02)])
 
@@ -81,6 +83,8 @@ class FakePrinter:
         return True
 
     def detach_kernel_driver(self, number: int) -> None:
+        if self.held is not None:
+            raise self.held
         self.log.append(f"detach {number}")
 
     def ctrl_transfer(self, *args: int) -> bytes:
@@ -240,6 +244,25 @@ def test_opening_and_closing_a_hundred_times_leaks_no_descriptor(printer: FakePr
         path.open()
         path.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "hint"),
+    [(16, "Resource busy", "another program holds the device"), (13, "Access denied", "no permission")],
+)
+def test_a_printer_that_somebody_else_holds_is_a_clear_error_and_its_handle_is_given_back(
+    printer: FakePrinter, code: int, text: str, hint: str
+) -> None:
+    printer.held = USBError(code, text)
+    path = make_path("usb_printer", {"port": "usb:04b8:0202"})
+    with pytest.raises(TransportError) as raised:
+        path.open()
+    assert hint in (raised.value.hint or "")
+    assert printer.log == ["dispose"]
+    assert path.fileno() == -1
+    printer.held = None
+    path.open()
+    path.close()
 
 
 def test_a_port_that_names_no_usb_device_is_refused() -> None:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help venv evdev demo test check lint crash thirty-days powercut bench bench-sync chaos fleet axe pictures lock wheel clean
+.PHONY: help venv evdev demo test check lint crash thirty-days soak fuzz powercut bench bench-sync chaos fleet axe pictures lock wheel clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ crash: $(STAMPS)/test ## kill and restart through every scenario, and count the 
 
 thirty-days: $(STAMPS)/test ## play a month of one kiosk and explain every note box by box; PAYMENTS=200 for fewer
 	@$(BIN)/python -m bench.thirty_days $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED))
+
+soak: $(STAMPS)/test ## let both ends of every cash protocol talk through a bad line, and count the notes; ONLY=ssp for one
+	@$(BIN)/python -m bench.soak $(if $(NOTES),--notes $(NOTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+fuzz: $(STAMPS)/test ## feed millions of mutated frames to every codec, driver and simulated unit; INPUTS=100000 for fewer
+	@$(BIN)/python -m bench.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by state (root and FUSE)
 	@$(BIN)/python -m bench.powercut $(if $(STATES),--states $(STATES)) $(if $(SEED),--seed $(SEED))

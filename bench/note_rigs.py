@@ -1,0 +1,56 @@
+"""Every cash protocol as the campaigns use it: its driver with options, its simulated unit, its line.
+
+One row a way in which a unit can be set up; campaigns play the same story against each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from kiosk.api import DriverSpec
+from kiosk.simulators.note_unit import NoteUnit
+
+#: Nanoseconds of one byte at 9600 baud with eleven bits: start, eight, parity, stop.
+BYTE_NS = 1_145_833
+
+
+class Rig(msgspec.Struct, frozen=True, kw_only=True):
+    """One row."""
+
+    name: str
+    #: Name of the wire protocol; several rows may speak one.
+    protocol: str
+    #: Module in `kiosk.drivers`.
+    driver: str
+    options: dict[str, Any] = {}
+    #: Build the unit; every one reads US dollars.
+    unit: Callable[[], Any]
+
+    @property
+    def spec(self) -> DriverSpec:
+        """Return the driver's declaration."""
+        found: DriverSpec = import_module(f"kiosk.drivers.{self.driver}").SPEC
+        return found
+
+    def settled(self) -> Any:
+        """Return the driver's options."""
+        return msgspec.convert(self.options, self.spec.options, strict=True)
+
+    def make(self) -> NoteUnit:
+        """Return a fresh unit."""
+        unit: NoteUnit = self.unit()
+        return unit
+
+
+def _id003() -> Any:
+    from kiosk.protocols.id003.device import Id003Device
+
+    return Id003Device()
+
+
+RIGS: tuple[Rig, ...] = (Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_id003),)
+BY_NAME = {rig.name: rig for rig in RIGS}

@@ -1,0 +1,98 @@
+"""Options of ccTalk hosts.  Each doubtful point of the ccTalk sheet is one of them, with the reason for its default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from kiosk.protocols.cctalk.bnv import DIGITS
+from kiosk.protocols.cctalk.frames import Checksum
+from kiosk.protocols.cctalk.host import Echo
+
+MS = 1_000_000
+
+
+class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the line and the unit at its end are set to.  Times in milliseconds; sources in the ccTalk sheet."""
+
+    #: Address of the unit; wiring pins or its own set-up decide (sheet §3).
+    address: int
+    #: Checksum the unit is set to: ``simple``, or ``crc`` on many note acceptors (§2).  Nothing on the wire tells it.
+    checksum: Checksum = "simple"
+    #: Six digits of an encrypted note acceptor, which then speaks ``crc``; "" for frames in clear (§12).
+    encryption_key: str = ""
+    #: A single-wire interface lets us hear ourselves (§1): ``auto`` compares what comes first with what was written,
+    #: ``on`` demands the echo and so finds collisions, ``off`` looks for none.
+    echo: Echo = "auto"
+    #: Longest wait for a reply; units answer within 10 ms, USB adapters add some, and 260 bytes take 270 ms (§1).
+    reply_timeout_ms: int = 300
+    #: The same for what moves something or adds up a memory: it may take seconds (§1).
+    slow_timeout_ms: int = 3000
+    #: Rest of the line after a reply; none is asked for, old units need a little.
+    rest_ms: int = 5
+    #: Tries for what may be repeated; 3 are recommended (§1).
+    tries: int = 3
+    #: Unanswered requests, each tried that often, after which the unit counts as lost.
+    device_lost_after: int = 2
+    #: A failed set-up is tried again after this.
+    setup_retry_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.address <= 255:
+            raise ValueError("address must be 2 to 255")
+        if self.encryption_key and not (
+            len(self.encryption_key) == DIGITS and self.encryption_key.isascii() and self.encryption_key.isdigit()
+        ):
+            raise ValueError("encryption_key must be six digits")
+        if min(self.reply_timeout_ms, self.slow_timeout_ms, self.setup_retry_ms) < 20 or self.rest_ms < 0:
+            raise ValueError("a time is too short to be meant")
+        if self.slow_timeout_ms > 60_000 or self.reply_timeout_ms > 10_000:
+            raise ValueError("a time-out is too long to be meant")
+        if not (1 <= self.tries <= 10 and 1 <= self.device_lost_after <= 100):
+            raise ValueError("tries must be 1 to 10 and device_lost_after 1 to 100")
+
+
+def country_of(currency: str, configured: str) -> str:
+    """Return the two letters that stand for the kiosk's currency in coin and bill ids.
+
+    An ISO 4217 code begins with its ISO 3166 country, and EUR with the EU that ccTalk uses for it.
+
+    >>> country_of("EUR", ""), country_of("GBP", ""), country_of("EUR", "DE")
+    ('EU', 'GB', 'DE')
+    """
+    return configured or currency[:2]
+
+
+CreditCodes = Literal["auto", "position", "cvf"]
+
+
+class CctalkCoinOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options of a ccTalk coin acceptor."""
+
+    #: 2, further ones 11 to 17 (sheet §3).
+    address: int = 2
+    #: Poll period; unpolled for 1 s a unit inhibits itself (§7).
+    poll_ms: int = 200
+    #: Two letters of the ids that stand for the kiosk's currency; "" for the first two of its ISO code.
+    country: str = ""
+    #: Ids the unit must tell, by position from 1, e.g. ["EU200A", "EU100A"]; empty takes any table of the currency.
+    coin_ids: tuple[str, ...] = ()
+    #: Positions that are asked for their id; a unit that has fewer is silent for the rest.
+    positions: int = 16
+    #: What the first byte of a credit means (§5): ``auto`` believes the unit's option flag; a unit that has no such
+    #: flag tells positions.
+    credit_codes: CreditCodes = "auto"
+    #: A unit in trouble is asked for its self check this often (§6).
+    check_ms: int = 1000
+    #: Masks are sent again at most this often for coins that the unit calls inhibited: many units forget them (§8).
+    repeat_ms: int = 5000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 20 <= self.poll_ms < 1000:
+            raise ValueError("poll_ms must be at least 20 and less than 1000, the unit's own limit")
+        if not 1 <= self.positions <= 32:
+            raise ValueError("positions must be 1 to 32")
+        if min(self.check_ms, self.repeat_ms) < 20:
+            raise ValueError("a time is too short to be meant")

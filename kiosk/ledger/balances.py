@@ -8,7 +8,20 @@ from kiosk.errors import LedgerError
 from kiosk.ledger.chart import Chart
 from kiosk.ledger.entries import check
 from kiosk.model.entry import Entry
-from kiosk.model.facts import Body, NoteCredited, NoteDisputed, NoteSuspended, Reversed, Settled
+from kiosk.model.facts import (
+    Body,
+    CountClosed,
+    HopperEmptied,
+    HopperFilled,
+    NoteCredited,
+    NoteDisputed,
+    NoteSuspended,
+    PayoutDisputed,
+    PayoutEnded,
+    PayoutResolved,
+    Reversed,
+    Settled,
+)
 
 
 class Balances:
@@ -60,11 +73,15 @@ class Balances:
                 )
 
 
+_POSTING = (
+    NoteCredited | NoteSuspended | NoteDisputed | Settled | Reversed | CountClosed | PayoutEnded | PayoutDisputed
+    | PayoutResolved | HopperFilled | HopperEmptied
+)  # fmt: skip
+
+
 def entry_of(body: Body) -> Entry | None:
     """Return the entry that a fact posted, or None where it moved no money."""
-    if isinstance(body, NoteCredited | NoteSuspended | NoteDisputed | Settled | Reversed):
-        return body.entry
-    return None
+    return body.entry if isinstance(body, _POSTING) else None
 
 
 def fold(entries: Iterable[Entry]) -> Balances:

@@ -29,8 +29,8 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fund: str = ""
 
 
-class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which account plays which part at the counter."""
+class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which account plays which part at the counter.  The last two are needed where change is given, "" elsewhere."""
 
     #: Notes in the cash box (asset).
     cash_in_box: str
@@ -50,6 +50,10 @@ class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cash_counted: str
     #: What a blind count found over or short, never plugged into anything else (revenue or expense).
     over_short: str
+    #: Coins in the hoppers, from which change is paid (asset).
+    hopper_float: str = ""
+    #: Cash from which the hoppers are filled, and to which they are emptied (asset).
+    change_fund: str = ""
 
 
 class FundLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +89,11 @@ class Chart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return any(account.code == code for account in self.account)
 
     @property
+    def gives_change(self) -> bool:
+        """Tell whether the accounts for change are named."""
+        return bool(self.roles.hopper_float and self.roles.change_fund)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the chart's content, hexadecimal."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
@@ -95,7 +104,12 @@ _KINDS = {
     "cash_in_box": ("asset",), "unapplied_tender": ("liability",), "overpayment": ("liability",),
     "suspense": ("liability",), "disputed_notes": ("asset",), "disputed_claims": ("liability",),
     "held_tender": ("liability",), "cash_counted": ("asset",), "over_short": ("revenue", "expense"),
+    "hopper_float": ("asset",), "change_fund": ("asset",),
 }  # fmt: skip
+
+
+#: Roles that only a kiosk with hoppers needs.
+_OPTIONAL = ("hopper_float", "change_fund")
 
 
 def load_chart(source: str, file: str = "chart.toml") -> Chart:
@@ -108,7 +122,7 @@ def load_chart(source: str, file: str = "chart.toml") -> Chart:
     codes = [account.code for account in chart.account]
     for code in sorted({code for code in codes if codes.count(code) > 1}):
         raise PolicyError(f"{file}: account {code!r} is listed twice", hint="remove one of them")
-    parts = msgspec.structs.asdict(chart.roles)
+    parts = {role: code for role, code in msgspec.structs.asdict(chart.roles).items() if code or role not in _OPTIONAL}
     for role, code in parts.items():
         _expect(chart, file, f"roles.{role}", code, *_KINDS[role])
     for role in parts:

@@ -8,6 +8,10 @@ session is cash against suspense.
 A *disputed* note may be in the box or back in the citizen's pocket.  Booking it as cash would promise the
 counting room money that may not be there, leaving it out would hide a claim: so it stands apart, as a
 receivable against an equal claim, until the count of the box settles which of the two was true.
+
+Change is owed before it is paid: a settlement leaves an overpayment, and each coin that a hopper is known to have paid
+moves its value from there out of the hopper's float.  Coins that may have left are neither: they become a claim, so that
+nobody refunds them by itself, until the count of the hopper tells.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from collections.abc import Iterable, Mapping
 
 from kiosk.errors import LedgerError
 from kiosk.ledger.allocation import Split
-from kiosk.ledger.chart import Chart
+from kiosk.ledger.chart import Chart, Roles
 from kiosk.model.entry import Entry, Posting
 from kiosk.model.money import Money, minor_digits
 from kiosk.tariff.services import Service
@@ -100,6 +104,67 @@ def count_closed(chart: Chart, expected: Money, counted: Money) -> Entry | None:
     sums = ((roles.cash_counted, counted.minor), (roles.over_short, short.minor), (roles.cash_in_box, -expected.minor))
     postings = tuple(Posting(code, minor) for code, minor in sums if minor)
     return check(Entry(counted.currency, postings, "count"), chart) if postings else None
+
+
+# --- change -----------------------------------------------------------------------------------------------------
+
+
+def change_paid(chart: Chart, value: Money, coins: int) -> Entry | None:
+    """Pay coins of a hopper to a citizen to whom they were owed; None for no coin."""
+    roles = _change_roles(chart)
+    return _coins(chart, value, "change", {roles.overpayment: coins, roles.hopper_float: -coins})
+
+
+def change_disputed(chart: Chart, value: Money, certain: int, uncertain: int) -> Entry | None:
+    """Pay the coins that left for certain; those that may have left are no more owed than paid, but claimed."""
+    roles = _change_roles(chart)
+    moved = {
+        roles.overpayment: certain + uncertain, roles.hopper_float: -certain, roles.disputed_claims: -uncertain,
+    }  # fmt: skip
+    return _coins(chart, value, "change_disputed", moved)
+
+
+def change_resolved(chart: Chart, value: Money, paid: int, unpaid: int) -> Entry:
+    """End a claim over coins: the paid ones left the hopper, the others are owed again."""
+    roles = _change_roles(chart)
+    moved = {roles.disputed_claims: paid + unpaid, roles.hopper_float: -paid, roles.overpayment: -unpaid}
+    entry = _coins(chart, value, "change_resolved", moved)
+    if entry is None:
+        raise LedgerError("a dispute over no coin ends nothing", hint="a payout in dispute names coins")
+    return entry
+
+
+def hopper_filled(chart: Chart, value: Money, coins: int) -> Entry:
+    """Move coins from the change fund into a hopper."""
+    roles = _change_roles(chart)
+    entry = _coins(chart, value, "hopper_filled", {roles.hopper_float: coins, roles.change_fund: -coins})
+    if entry is None:
+        raise LedgerError("a hopper was filled with no coin", hint="name at least one coin")
+    return entry
+
+
+def hopper_emptied(chart: Chart, value: Money, expected: int, counted: int) -> Entry | None:
+    """Move what was found in a hopper to the change fund; the difference stands by itself, as for a box."""
+    roles = _change_roles(chart)
+    if expected < 0 or counted < 0:
+        raise LedgerError(f"a hopper cannot hold {expected} or {counted} coins", hint="a count is zero or more")
+    moved = {roles.change_fund: counted, roles.over_short: expected - counted, roles.hopper_float: -expected}
+    return _coins(chart, value, "hopper_emptied", moved)
+
+
+def _change_roles(chart: Chart) -> Roles:
+    if not chart.gives_change:
+        raise LedgerError(
+            "the chart names no accounts for change", hint="set roles.hopper_float and roles.change_fund in chart.toml"
+        )
+    return chart.roles
+
+
+def _coins(chart: Chart, value: Money, reason: str, moved: Mapping[str, int]) -> Entry | None:
+    if value.minor <= 0:
+        raise LedgerError(f"{value} is not the value of a coin", hint="a coin is worth more than zero")
+    postings = tuple(Posting(code, coins * value.minor) for code, coins in moved.items() if coins)
+    return check(Entry(value.currency, postings, reason), chart) if postings else None
 
 
 def reversal(entry: Entry) -> Entry:

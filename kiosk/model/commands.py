@@ -86,7 +86,13 @@ class Dispense(Command, frozen=True, tag="dispense"):
     coins: int
 
 
+class DropPayout(Command, frozen=True, tag="drop_payout"):
+    """Forget a payout whose order has not gone out: it will never be confirmed.  Any other goes on to its end."""
+
+    payout: str
+
+
 DeviceCommand = (
     Confirm | EnableNotes | InhibitNotes | StackNote | ReturnNote | HoldNote | Print | DropJob | CheckHealth
-    | EnableCoins | InhibitCoins | Dispense
+    | EnableCoins | InhibitCoins | Dispense | DropPayout
 )  # fmt: skip

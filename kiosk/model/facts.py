@@ -14,6 +14,7 @@ import datetime as dt
 import msgspec
 
 from kiosk.model.body import Body as Body
+from kiosk.model.change_facts import *
 from kiosk.model.custody_facts import *
 from kiosk.model.entry import Entry
 from kiosk.model.hub_facts import *
@@ -195,7 +196,7 @@ class ReturnIntended(Body, frozen=True, tag="return_intended"):
 
 
 class NoteCredited(Body, frozen=True, tag="note_credited"):
-    """The protocol's credit point was reached: the note is the session's tender."""
+    """The protocol's credit point was reached: the note is the session's tender.  A coin is credited alike."""
 
     note: NoteId
     value: Money
@@ -203,6 +204,8 @@ class NoteCredited(Body, frozen=True, tag="note_credited"):
     #: Found at start or power-up.
     recovered: bool = False
     device_mark: str = ""
+    #: ``note`` or ``coin``.  A coin has no escrow: no intent comes before its credit.
+    means: str = "note"
 
 
 class NoteSuspended(Body, frozen=True, tag="note_suspended"):
@@ -296,6 +299,8 @@ AnyBody = (
     | ExchangeAuthorised | BoxExchanged | ExchangeAbandoned | AlarmRaised | AlarmAcknowledged | DayClosed
     | BoxReceived | BoxCounted | CountClosed | OperatorSignedIn | OperatorRefused | OperatorSignedOut | OperatorActed
     | ShutterChanged | Commissioned | SlipAcknowledged | HubCommanded | PeopleAdopted | PackAdopted
+    | PayoutIntended | PayoutStarted | PayoutEnded | PayoutDisputed | PayoutResolved | HopperFilled | HopperEmptied
+    | ReceiptDeferred
 )  # fmt: skip
 
 

@@ -34,8 +34,8 @@ lint: $(STAMPS)/test $(STAMPS)/check
 	@echo "check: import contracts"
 	@$(BIN)/lint-imports --config pyproject.toml
 
-crash: $(STAMPS)/test ## kill and restart through every scenario, and count the money; RUNS=200 for fewer runs
-	@$(BIN)/python -m bench.crash $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+crash: $(STAMPS)/test ## kill and restart through every scenario, and count the money; RUNS=200 for fewer runs, RIG=all for every acceptor
+	@$(BIN)/python -m bench.crash $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(RIG),--rig $(RIG))
 
 thirty-days: $(STAMPS)/test ## play a month of one kiosk and explain every note box by box; PAYMENTS=200 for fewer
 	@$(BIN)/python -m bench.thirty_days $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(SEED),--seed $(SEED))

@@ -3,7 +3,9 @@
 The steps are those of a payment, of an exchange of the cash box, of a closing, of a count and of the resumption with
 money that was held.
 
-    python -m bench.crash [--runs N] [--seed N] [--jobs N] [--scenario NAME] [--real N]
+    python -m bench.crash [--runs N] [--seed N] [--jobs N] [--scenario NAME] [--real N] [--rig NAME | --rig all]
+
+`--rig` names the acceptor (a row of `note_rigs`); ``all`` plays the stories of a payment against each of them.
 
 For each scenario one run without a kill tells how many effects and bytes it has; then the core is killed before
 every single effect and at 100 random byte positions of the acceptor's line, and some runs are killed a second time
@@ -29,6 +31,8 @@ from bench import crash_real
 from bench.crash_core import Plan
 from bench.crash_scenarios import BY_NAME, SCENARIOS, make_city
 from bench.crash_world import Outcome, play
+from bench.note_rigs import BY_NAME as RIG
+from bench.note_rigs import RIGS, Rig
 from kiosk.app import Setup
 
 #: Random byte positions of the acceptor's line in each scenario.
@@ -64,20 +68,21 @@ def temporary_room() -> Path:
 
 
 def campaign(
-    *, runs: int = 0, seed: int = 1, jobs: int = 2, names: list[str] | None = None, real: int = 30, quiet: bool = False
-) -> dict[str, object]:
+    *, runs: int = 0, seed: int = 1, jobs: int = 2, names: list[str] | None = None, real: int = 30, quiet: bool = False,
+    rig: Rig = RIG["id003"],
+) -> dict[str, object]:  # fmt: skip
     """Run the whole campaign, or a random choice of `runs` of it; return what the JSON line says."""
     began = time.monotonic()
-    chosen = names or [scenario.name for scenario in SCENARIOS]
+    chosen = [each.name for each in SCENARIOS if (not names or each.name in names) and each.only in ("", rig.protocol)]
     room = temporary_room()
-    setup, replica = make_city(room / "city")
-    measured = {name: play(setup, BY_NAME[name], room, replica, seed, ()) for name in chosen}
+    setup, replica = make_city(room / "city", rig)
+    measured = {name: play(setup, BY_NAME[name], room, replica, seed, (), rig) for name in chosen}
     outcomes: list[tuple[Task, Outcome]] = [((name, seed, ()), outcome) for name, outcome in measured.items()]
     planned = list(tasks(chosen, seed, measured))
     if runs and runs < len(planned):
         planned = random.Random(seed).sample(planned, runs)
     context = multiprocessing.get_context("fork")
-    with context.Pool(jobs, initializer=_start_worker, initargs=(setup, room, replica)) as pool:
+    with context.Pool(jobs, initializer=_start_worker, initargs=(setup, room, replica, rig)) as pool:
         for done, result in enumerate(pool.imap_unordered(_work, planned, chunksize=4), 1):
             outcomes.append(result)
             if not quiet and done % 50 == 0:
@@ -96,6 +101,7 @@ def campaign(
     ]
     return {
         "campaign": "crash",
+        "rig": rig.name,
         "runs": len(outcomes) + told["runs"],
         "real_time_runs": told["runs"],
         "scenarios": len(chosen),
@@ -115,19 +121,31 @@ def campaign(
     }
 
 
-_parts: tuple[Setup, Path, Path] | None = None
+_parts: tuple[Setup, Path, Path, Rig] | None = None
 
 
-def _start_worker(setup: Setup, room: Path, replica: Path) -> None:
+def _start_worker(setup: Setup, room: Path, replica: Path, rig: Rig) -> None:
     global _parts
-    _parts = (setup, room, replica)
+    _parts = (setup, room, replica, rig)
 
 
 def _work(task: Task) -> tuple[Task, Outcome]:
     assert _parts is not None
     name, seed, lives = task
-    setup, room, replica = _parts
-    return task, play(setup, BY_NAME[name], room, replica, seed, lives)
+    setup, room, replica, rig = _parts
+    return task, play(setup, BY_NAME[name], room, replica, seed, lives, rig)
+
+
+def every_rig(runs: int, seed: int, jobs: int) -> int:
+    """Play the stories of a payment against every acceptor there is, `runs` against each; print one JSON line."""
+    began = time.monotonic()
+    stories = [each.name for each in SCENARIOS if not each.duty and not each.again]
+    told = {rig.name: campaign(runs=runs, seed=seed, jobs=jobs, names=stories, real=0, rig=rig) for rig in RIGS}
+    sums = {key: sum(int(str(each[key])) for each in told.values()) for key in ("runs", "kills", "differences")}
+    print(json.dumps({
+        "campaign": "crash_rigs", **sums, "seed": seed, "rigs": told, "seconds": round(time.monotonic() - began),
+    }))  # fmt: skip
+    return 1 if sums["differences"] else 0
 
 
 def main() -> int:
@@ -138,9 +156,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--scenario", action="append", choices=sorted(BY_NAME))
     parser.add_argument("--real", type=int, default=None, help="runs of whole processes in real time")
+    parser.add_argument("--rig", default="id003", choices=[*RIG, "all"])
     asked = parser.parse_args()
+    if asked.rig == "all":
+        return every_rig(asked.runs, asked.seed, asked.jobs)
     real = asked.real if asked.real is not None else (30 if not asked.runs else min(30, max(1, asked.runs // 50)))
-    told = campaign(runs=asked.runs, seed=asked.seed, jobs=asked.jobs, names=asked.scenario, real=real)
+    told = campaign(
+        runs=asked.runs, seed=asked.seed, jobs=asked.jobs, names=asked.scenario, real=real, rig=RIG[asked.rig]
+    )
     print(json.dumps(told))
     return 1 if told["differences"] else 0
 

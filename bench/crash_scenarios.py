@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from bench.crash_core import EPOCH_NS, Setting, Word, people
 from bench.crash_world import Event, S, Scenario, World
+from bench.note_rigs import BY_NAME as BY_RIG
+from bench.note_rigs import Rig
 from bench.replica_data import number
 from kiosk import app
 from kiosk.model.invoice import Invoice
-from kiosk.protocols.id003.codes import DeviceStatus, HostCommand
 from kiosk.sync.replica import to_row
 from kiosk.sync.replica_store import Batch, open_store, writer_lock
 from kiosk.tariff.check_digits import luhn
@@ -35,8 +37,9 @@ state = "state"
 runtime = "run"
 [[device]]
 name = "notes"
-driver = "id003_acceptor"
+driver = "DRIVER"
 line = { port = "campaign-notes" }
+options = OPTIONS
 [[device]]
 name = "receipt"
 driver = "escpos_printer"
@@ -49,11 +52,12 @@ line = { port = "campaign-scanner" }
 """
 
 
-def make_city(room: Path) -> tuple[app.Setup, Path]:
+def make_city(room: Path, rig: Rig = BY_RIG["id003"]) -> tuple[app.Setup, Path]:
     """Write the campaign's configuration and reference data; return them read and checked."""
     room.mkdir(parents=True, exist_ok=True)
     file = room / "kiosk.toml"
-    file.write_text(CONFIG, encoding="utf-8")
+    options = ", ".join(f"{name} = {json.dumps(value)}" for name, value in rig.options.items())
+    file.write_text(CONFIG.replace("DRIVER", rig.driver).replace("OPTIONS", f"{{ {options} }}"), encoding="utf-8")
     replica = room / "sync.db"
     today = dt.datetime.fromtimestamp(EPOCH_NS // S, dt.UTC).date()
     citations = [
@@ -89,8 +93,8 @@ def make_city(room: Path) -> tuple[app.Setup, Path]:
     return app.load(file), replica
 
 
-def _shows(*states: DeviceStatus) -> Callable[[World], bool]:
-    return lambda world: world.acceptor.status in states
+def _shows(*stages: str) -> Callable[[World], bool]:
+    return lambda world: world.acceptor.stage in stages
 
 
 def _screen(*names: str) -> Callable[[World], bool]:
@@ -103,7 +107,7 @@ def _lose_what_follows(world: World) -> None:
 
 
 def _push_in(world: World) -> None:
-    world.swallow = {HostCommand.RETURN}
+    world.swallow_returns = True
     if world.acceptor.insert(2000, force=True):
         world.inserted.append(2000)
     else:
@@ -111,11 +115,11 @@ def _push_in(world: World) -> None:
 
 
 def _stack_alone(world: World) -> None:
-    world.swallow = set()
+    world.swallow_returns = False
     world.acceptor.stack_by_itself()
 
 
-_STACKING = _shows(DeviceStatus.STACKING)
+_STACKING = _shows("stacking")
 _ONE = (CITATION,)
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -164,12 +168,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         ),
     ),
     Scenario(
-        name="reported-twice", labels=_ONE, wallet=(2000, 500),
-        events=(Event("again", lambda w: w.acceptor.repeat_escrow(), _shows(DeviceStatus.ESCROW)),),
+        name="reported-twice", labels=_ONE, wallet=(2000, 500), only="id003",
+        events=(Event("again", lambda w: w.acceptor.repeat_escrow(), _shows("escrow")),),
     ),
     Scenario(
         name="reply-lost-after-vend-valid", labels=_ONE, wallet=(2000, 500),
-        events=(Event("lost", _lose_what_follows, _shows(DeviceStatus.VEND_VALID)),),
+        events=(Event("lost", _lose_what_follows, _shows("credit")),),
     ),
     Scenario(
         name="garbled-line", labels=_ONE, wallet=(2000, 500),
@@ -200,7 +204,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="disk-full", labels=_ONE, wallet=(2000, 500),
         events=(
-            Event("full", lambda w: w.tell(Word("fill", w.now, body=True)), _shows(DeviceStatus.ESCROW)),
+            Event("full", lambda w: w.tell(Word("fill", w.now, body=True)), _shows("escrow")),
             Event("room", lambda w: w.tell(Word("fill", w.now, body=False)), after="full", delay_ms=20_000),
         ),
     ),

@@ -22,10 +22,10 @@ import msgspec
 from bench.crash_core import CoreUnderTest, Plan, Setting, Word, receive, send
 from bench.crash_count import count_journal
 from bench.crash_staff import Staff, custody_differences
+from bench.note_rigs import BY_NAME, Rig
 from kiosk.app import Setup
 from kiosk.checkout import intents
 from kiosk.protocols.escpos.device import EscposPrinter
-from kiosk.protocols.id003.device import Id003Device
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -70,6 +70,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     setting: Setting = Setting()
     #: What the journal must tell besides: the name of a check of `crash_staff`.
     custody: str = ""
+    #: Protocol whose units can do this; "" for all.
+    only: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -91,10 +93,13 @@ class Outcome(msgspec.Struct, frozen=True):
 class World:
     """One run.  The acceptor's `cashbox` is the truth that everything is held against."""
 
-    def __init__(self, setup: Setup, scenario: Scenario, state: Path, replica: Path, seed: int) -> None:
+    def __init__(
+        self, setup: Setup, scenario: Scenario, state: Path, replica: Path, seed: int, rig: Rig = BY_NAME["id003"]
+    ) -> None:
         self.setup, self.scenario, self.state, self.replica = setup, scenario, state, replica
         self.chance = random.Random(seed)
-        self.acceptor = Id003Device()
+        self.rig = rig
+        self.acceptor: Any = rig.make()
         self.printer = EscposPrinter()
         self.now = 0
         self.view: dict[str, Any] = {}
@@ -105,8 +110,8 @@ class World:
         #: When each event of the scenario happened.
         self.happened: dict[str, int] = {}
         self.most_effects = self.most_bytes = 0
-        #: ID003 commands of the host that get lost on the way, and how many did.
-        self.swallow: set[int] = set()
+        #: Orders to give a note back get lost on the way, and how many did.
+        self.swallow_returns = False
         self.swallowed = 0
         self._line: socket.socket | None = None
         self._pid = 0
@@ -167,7 +172,7 @@ class World:
                 self.most_bytes = max(self.most_bytes, word.body["bytes"])
                 return
             device = self.acceptor if word.device == "notes" else self.printer
-            if word.device == "notes" and len(word.data) > 2 and word.data[2] in self.swallow:
+            if word.device == "notes" and self.swallow_returns and self.rig.gives_back(word.data):
                 self.swallowed += 1
                 continue
             device.tick(self.now)
@@ -389,11 +394,14 @@ class World:
         )  # fmt: skip
 
 
-def play(setup: Setup, scenario: Scenario, room: Path, replica: Path, seed: int, plans: tuple[Plan, ...]) -> Outcome:
+def play(
+    setup: Setup, scenario: Scenario, room: Path, replica: Path, seed: int, plans: tuple[Plan, ...],
+    rig: Rig = BY_NAME["id003"],
+) -> Outcome:  # fmt: skip
     """Play one run in a directory of its own."""
     state = room / f"{scenario.name}-{seed}"
     state.mkdir(parents=True)
     try:
-        return World(setup, scenario, state, replica, seed).play(plans)
+        return World(setup, scenario, state, replica, seed, rig).play(plans)
     finally:
         shutil.rmtree(state, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kiosk.api import DriverSpec
+from kiosk.protocols.explained import explain
 from kiosk.simulators.note_unit import NoteUnit
 
 #: Nanoseconds of one byte at 9600 baud with eleven bits: start, eight, parity, stop.
@@ -29,6 +30,8 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     #: Build the unit; every one reads US dollars.
     unit: Callable[[], Any]
+    #: What the frame that orders a note back is called, and what its fields say.
+    back: tuple[str, dict[str, Any]] = ("return", {})
 
     @property
     def spec(self) -> DriverSpec:
@@ -39,6 +42,12 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True):
     def settled(self) -> Any:
         """Return the driver's options."""
         return msgspec.convert(self.options, self.spec.options, strict=True)
+
+    def gives_back(self, frame: bytes) -> bool:
+        """Tell whether a frame of the host orders a note back."""
+        told = explain(self.protocol, frame, "host")
+        name, fields = self.back
+        return told.name == name and all(told.fields.get(key) == value for key, value in fields.items())
 
     def make(self) -> NoteUnit:
         """Return a fresh unit."""

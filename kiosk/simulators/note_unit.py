@@ -10,6 +10,13 @@ from typing import Protocol, runtime_checkable
 
 from kiosk.simulators.role_port import DeviceRole
 
+#: Where a unit stands, in words that every protocol has.  ``credit``: the note is past the point of return and the unit
+#: tells its credit point, or will tell it next.  ``starting``: silence while it boots, a power-up status, initialising.
+STAGES = (
+    "off", "starting", "idle", "inhibited", "accepting", "escrow", "stacking", "credit", "returning", "rejecting",
+    "fault",
+)  # fmt: skip
+
 
 @runtime_checkable
 class NoteUnit(DeviceRole, Protocol):
@@ -49,6 +56,10 @@ class NoteUnit(DeviceRole, Protocol):
     @property
     def shown(self) -> str:
         """What the unit shows now, in one or two words for people; "no power" without power."""
+
+    @property
+    def stage(self) -> str:
+        """Where the unit stands now, one of `STAGES`."""
 
     @property
     def can_insert(self) -> bool:

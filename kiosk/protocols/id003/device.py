@@ -30,6 +30,22 @@ _OPERATIONS = frozenset(
     {HostCommand.STACK_1, HostCommand.STACK_2, HostCommand.RETURN, HostCommand.HOLD, HostCommand.WAIT}
 )
 _UNSUPPORTED_MODE = b"\x02"
+_STAGES = {
+    DeviceStatus.POWER_UP: "starting",
+    DeviceStatus.POWER_UP_BILL_IN_ACCEPTOR: "starting",
+    DeviceStatus.POWER_UP_BILL_IN_STACKER: "starting",
+    DeviceStatus.INITIALIZE: "starting",
+    DeviceStatus.IDLING: "idle",
+    DeviceStatus.DISABLED: "inhibited",
+    DeviceStatus.ACCEPTING: "accepting",
+    DeviceStatus.ESCROW: "escrow",
+    DeviceStatus.HOLDING: "escrow",
+    DeviceStatus.STACKING: "stacking",
+    DeviceStatus.VEND_VALID: "credit",
+    DeviceStatus.STACKED: "credit",
+    DeviceStatus.RETURNING: "returning",
+    DeviceStatus.REJECTING: "rejecting",
+}
 
 
 class Id003Device:
@@ -95,6 +111,11 @@ class Id003Device:
     def status(self) -> DeviceStatus | None:
         """What a poll would see now; None without power."""
         return self._path.shown()[0] if self.powered and self._boot_due is None else None
+
+    @property
+    def stage(self) -> str:
+        """Where the unit stands, in words that every protocol has."""
+        return "off" if not self.powered else _STAGES.get(self.status, "fault") if self.status else "starting"
 
     @property
     def can_insert(self) -> bool:

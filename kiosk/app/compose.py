@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,7 @@ from kiosk.journal.store import Journal
 from kiosk.model import facts
 from kiosk.plugins.devices import DriverTools, OpenNote
 from kiosk.plugins.listeners import FactListeners
+from kiosk.transports.identity import LOOSE, steadiness, usb_facts_of_tty
 
 
 def make_clock(setup: Setup) -> Clock:
@@ -75,6 +77,14 @@ def digests_of(setup: Setup, reference: ReferenceData) -> facts.Digests:
     return facts.Digests(software_digest(), setup.digest, reference.digest(), setup.pack.name)
 
 
+def _follows(lines: Mapping[str, Mapping[str, Any]], device: str) -> bool:
+    """Tell whether the port of a device brings the same unit by itself."""
+    if "host" in lines[device]:
+        return False
+    port = str(lines[device].get("port", ""))
+    return steadiness(port, usb_facts_of_tty(port)) not in LOOSE
+
+
 def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None) -> tuple[Kernel, Supervisor]:
     """Open journal and reference data and make kernel and supervisor; runs on the kernel thread."""
     clock = make_clock(setup)
@@ -95,7 +105,8 @@ def build_core(setup: Setup, core: Core, listeners: FactListeners | None = None)
         setup.devices, specs, DriverTools(identity.currency, draw_line, draw_qr), core.post_news, recall
     )
     board = DeviceBoard(
-        tuple((device.name, specs[device.driver].device_class, device.driver) for device in setup.devices)
+        tuple((device.name, specs[device.driver].device_class, device.driver) for device in setup.devices),
+        follows=partial(_follows, {device.name: device.line for device in setup.devices}),
     )
     kernel = Kernel(
         KernelParts(

@@ -5,6 +5,8 @@ Unknown is not OK: a device counts as ready only after it has said so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from kiosk.model.device_events import DeviceState, Identified, NotesKnown, ProtocolFault
@@ -35,6 +37,8 @@ class DevicePage(msgspec.Struct):
     faults: dict[str, int] = {}
     #: Whether it has told a state of its own since the start; before, its silence only means that it is starting.
     spoke: bool = False
+    #: What it really is like, while it is held and this page only says why; None where it is not held.
+    behind: DevicePage | None = None
 
     @property
     def ready(self) -> bool:
@@ -50,9 +54,12 @@ class DevicePage(msgspec.Struct):
 class DeviceBoard:
     """All devices, in the order of the configuration."""
 
-    def __init__(self, devices: tuple[tuple[str, str, str], ...]) -> None:
-        """Take (name, class, driver) of each device."""
+    def __init__(
+        self, devices: tuple[tuple[str, str, str], ...], follows: Callable[[str], bool] = lambda device: True
+    ) -> None:
+        """Take (name, class, driver) of each device; `follows` tells whether a device's port follows the unit."""
         self.pages = {name: DevicePage(name, kind, driver) for name, kind, driver in devices}
+        self.follows = follows
 
     def of_class(self, device_class: str) -> list[DevicePage]:
         """Return the devices of a class."""
@@ -79,20 +86,42 @@ class DeviceBoard:
         page = self.pages.get(device)
         if page is None:
             return None, False
-        if isinstance(event, DeviceState):
-            changed = (page.state, page.severity) != (event.state, event.severity)
-            page.state, page.severity, page.raw, page.detail = event.state, event.severity, event.raw, event.detail
-            page.spoke = page.spoke or event.state != "unknown"
-            return page, changed
-        if isinstance(event, NotesKnown):
-            changed = page.notes != event.values
-            page.notes = event.values
-            return page, changed
-        if isinstance(event, Identified):
-            changed = (page.model, page.firmware, page.serial) != (event.model, event.firmware, event.serial)
-            page.model, page.firmware, page.serial = event.model, event.firmware, event.serial
-            return page, changed
-        if isinstance(event, ProtocolFault):
-            kind = event.kind if event.kind in page.faults or len(page.faults) < FAULT_KINDS else "other"
-            page.faults[kind] = page.faults.get(kind, 0) + 1
-        return page, False
+        if page.behind is not None and not isinstance(event, Identified | ProtocolFault):
+            _hear(page.behind, event)
+            return page, False
+        return page, _hear(page, event)
+
+    def hold(self, device: str, state: str, detail: str) -> None:
+        """Have the device's page say why it must not be used; what it tells goes on behind it."""
+        page = self.pages[device]
+        if page.behind is None:
+            page.behind = msgspec.structs.replace(page)
+        page.state, page.severity, page.raw, page.detail, page.notes = state, "fault", "", detail, ()
+
+    def let_go(self, device: str) -> None:
+        """Have the device's page say again how it is; harmless where it is not held."""
+        page = self.pages[device]
+        if page.behind is not None:
+            own = page.behind
+            page.state, page.severity, page.raw, page.detail = own.state, own.severity, own.raw, own.detail
+            page.notes, page.behind = own.notes, None
+
+
+def _hear(page: DevicePage, event: object) -> bool:
+    if isinstance(event, DeviceState):
+        changed = (page.state, page.severity) != (event.state, event.severity)
+        page.state, page.severity, page.raw, page.detail = event.state, event.severity, event.raw, event.detail
+        page.spoke = page.spoke or event.state != "unknown"
+        return changed
+    if isinstance(event, NotesKnown):
+        changed = page.notes != event.values
+        page.notes = event.values
+        return changed
+    if isinstance(event, Identified):
+        changed = (page.model, page.firmware, page.serial) != (event.model, event.firmware, event.serial)
+        page.model, page.firmware, page.serial = event.model, event.firmware, event.serial
+        return changed
+    if isinstance(event, ProtocolFault):
+        kind = event.kind if event.kind in page.faults or len(page.faults) < FAULT_KINDS else "other"
+        page.faults[kind] = page.faults.get(kind, 0) + 1
+    return False

@@ -41,6 +41,7 @@ from kiosk.core.performer import Performer
 from kiosk.core.readiness import DiskWatch, closed_because
 from kiosk.core.refusals import Refusals
 from kiosk.core.stall import Stall, Waiting
+from kiosk.core.strangers import Strangers
 from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
 from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError
@@ -81,6 +82,8 @@ class Kernel:
         self._next_watch_ns = 0
         self._disk = DiskWatch(parts.journal)
         self._refusals = Refusals(self.counts)
+        #: Devices held because another unit answers under their name.
+        self.strangers = Strangers(parts.board, parts.books, self.commit)
         self._day = BusinessDay(parts.books, parts.clock, parts.counter.currency)
         self._committer = Committer(parts, self._day)
         self._data = DataWatch(parts, self._append)
@@ -90,7 +93,7 @@ class Kernel:
         self._performer = Performer(
             parts, self._orders, counts=self.counts, slip=self.slip, look_at_data=self._data.look,
             now=lambda event: self._pending.appendleft((event, "", 0)),
-            later=lambda event: self._pending.append((event, "", 0)),
+            later=lambda event: self._pending.append((event, "", 0)), released=self.strangers.released,
             close_shutter=partial(setattr, self, "closed_by"), fault=partial(setattr, self, "last_fault"),
         )  # fmt: skip
         #: What a start left to do, until the devices' drivers are there to take orders.
@@ -352,17 +355,19 @@ class Kernel:
     # --- devices and service ------------------------------------------------------------------------------
 
     def _device_changed(self, device: str, event: DeviceState | Identified | NotesKnown, generation: int) -> None:
+        page = self.parts.board.pages[device]
         if isinstance(event, Identified):
-            known = (event.model, event.firmware, event.serial)
-            if self.trouble is None and self.books.identities.get(device) != known:
-                self._guarded(lambda: self._append((facts.DeviceIdentified(device, *known),), "", f"device:{device}"))
-            return
+            held = page.behind
+            bodies = self.strangers.met(page)
+            if bodies and self.trouble is None:
+                self._guarded(lambda: self._append(bodies, "", f"device:{device}"))
+            if page.behind is held:
+                return
         if isinstance(event, DeviceState):
             self.counts[f"{device}.was_{event.severity}"] += 1
             if event.severity == "fault" and self.trouble is None:
                 body = facts.DeviceChanged(device, event.state, event.severity, event.raw[:64], event.detail[:160])
                 self._guarded(lambda: self._append((body,), "", f"device:{device}"))
-        page = self.parts.board.pages[device]
         if page.device_class == "BillAcceptor":
             if page.ready and not self.books.box_present:
                 # It works, so a box is in it: one that came while nobody looked was never told as inserted.

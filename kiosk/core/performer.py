@@ -22,7 +22,7 @@ from kiosk.checkout.effects import (
     Release,
     Restart,
 )
-from kiosk.checkout.events import PinChecked
+from kiosk.checkout.events import AcceptorChanged, PinChecked
 from kiosk.checkout.steps import job_name
 from kiosk.core import lookups
 from kiosk.core.orders import Orders
@@ -49,9 +49,13 @@ class Performer:
         look_at_data: Callable[[], None],
         slip: Callable[[int], facts.Committed],
         close_shutter: Callable[[str], None],
+        released: Callable[[str], bool],
         fault: Callable[[str], None],
     ) -> None:
-        """`now` has an event handled before all that wait, `later` after them; `fault` is told what went wrong."""
+        """`now` has an event handled before all that wait, `later` after them; `fault` is told what went wrong.
+
+        `released` accepts a device that is held because another unit answers, and tells whether it was.
+        """
         self._parts = parts
         self._orders = orders
         self._counts = counts
@@ -60,6 +64,7 @@ class Performer:
         self._look_at_data = look_at_data
         self._slip = slip
         self._close_shutter = close_shutter
+        self._released = released
         self._fault = fault
         self._plates = PlateLimit(parts.settings)
 
@@ -118,6 +123,9 @@ class Performer:
         self._now(PinChecked(told.person, told.roles, effect.purpose, told.problem))
 
     def _release(self, device: str) -> None:
+        if self._released(device):
+            self._orders.forget_accepted()
+            self._later(AcceptorChanged())
         try:
             self._parts.release(device)
         except DriverError as error:

@@ -13,6 +13,7 @@ from kiosk.core.kernel import Kernel
 from kiosk.core.snapshot import SnapshotBoard
 from kiosk.core.supervisor import Supervisor
 from kiosk.core.verbs_count import VERBS as COUNTING
+from kiosk.core.verbs_devices import VERBS as DEVICES
 from kiosk.core.verbs_hub import VERBS as HUB
 from kiosk.core.verbs_wire import VERBS as WIRE
 from kiosk.core.world import next_copy
@@ -175,6 +176,7 @@ VERBS: dict[str, Callable[[Core, ControlPosted], dict[str, Any]]] = {
     "reload-data": _reload,
     "stop": _stop,
     **COUNTING,
+    **DEVICES,
     **HUB,
     **WIRE,
 }

@@ -1,9 +1,11 @@
-"""Which device a configured port means.
+"""Which device a configured port means, and how surely it goes on meaning it.
 
 A port is written as a path (best a link below ``/dev/serial/by-id`` or ``/dev/input/by-id``, which follows the
-device through any socket), as ``serial:XYZ`` (the adapter's serial number) or as ``usb:VID:PID[:SERIAL]``
-(hexadecimal).  Numbers such as ttyUSB0 change places at a reboot (devices sheet §3, 17).  A description that
-fits two devices is refused: guessing would put one device's orders into another.
+device through any socket), as ``serial:XYZ`` (the adapter's serial number), as ``usb:VID:PID[:SERIAL]``
+(hexadecimal) or as ``usbport:1-1.2[:1.0]`` (the socket, and the interface where a device has several).  Numbers such
+as ttyUSB0 change places at a reboot (devices sheet §3, 17).  A description that fits two devices is refused: guessing
+would put one device's orders into another.  That holds for a by-id link too: adapters without serial numbers, and
+those whose maker gave all the same, share one name, and the link follows whichever came last.
 """
 
 from __future__ import annotations
@@ -12,12 +14,36 @@ import glob
 import os
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from kiosk.errors import TransportError
 
+#: Beginning of a port's name -> its steadiness.
+_PORT_WORDS = (
+    (r"serial:", "serial"), (r"usbport:", "socket"), (r".*/by-path/", "socket"), (r"/dev/kiosk/", "own"),
+    (r"/dev/tty(S|AMA|MXC|mxc|O)\d", "built_in"), (r"/dev/tty(USB|ACM)\d", "number"),
+    (r"/dev/(input/event|hidraw)\d", "number"),
+)  # fmt: skip
+#: ``usbport:BUS-SOCKET[.SOCKET ...][:INTERFACE]``, as the kernel counts them below /sys/bus/usb/devices.
+_PLACE = re.compile(r"usbport:(\d+-\d+(?:\.\d+)*(?::\d+\.\d+)?)")
 _USB = re.compile(r"usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::(.+))?")
+
+
+#: How a port's name behaves -> words for people.  Behind the first three the same unit comes back by itself.
+STEADINESS = {
+    "serial": "follows the device: its serial number",
+    "own": "a name of your own from udev: as steady as its rule",
+    "built_in": "a port of this machine",
+    "socket": "follows the socket, not the device",
+    "address": "follows the address, not the device",
+    "kind": "fits every device of this kind",
+    "number": "changes places at a reboot",
+    "unknown": "nobody can tell",
+}
+#: Steadiness of ports behind which another unit can turn up without anybody having written so.
+LOOSE = ("socket", "address", "kind", "number")
 
 
 class UsbName(msgspec.Struct, frozen=True):
@@ -47,6 +73,25 @@ def usb_name(port: str) -> UsbName | None:
     return UsbName(int(found[1], 16), int(found[2], 16), found[3]) if found else None
 
 
+def steadiness(port: str, facts: dict[str, str] | None = None) -> str:
+    """Tell how surely a port's name goes on meaning the same device, as a word of `STEADINESS`.
+
+    `facts` are those of the adapter, where it is there: a link by-id is only as good as the serial number in it.
+
+    >>> steadiness("serial:A50285BI"), steadiness("usb:0403:6001"), steadiness("/dev/ttyUSB0")
+    ('serial', 'kind', 'number')
+    """
+    name = usb_name(port)
+    if name is not None:
+        return "serial" if name.serial is not None else "kind"
+    if "/by-id/" in port:
+        return "kind" if facts and not facts.get("serial") else "serial"
+    for part, word in _PORT_WORDS:
+        if re.match(part, port):
+            return word
+    return "unknown"
+
+
 def is_path(port: str) -> bool:
     """Tell whether the port is written as a path."""
     return port.startswith(("/", "./"))
@@ -61,7 +106,10 @@ def serial_port(port: str) -> FoundPort:
     if is_path(port):
         if not os.path.exists(port):
             raise missing(port)
-        return FoundPort(port, usb_facts_of_tty(port))
+        facts = usb_facts_of_tty(port)
+        if facts and "/by-id/" in port:
+            one(port, [FoundPort(port, facts), *_twins(port, facts)])
+        return FoundPort(port, facts)
     return one(port, _serial_candidates(port))
 
 
@@ -72,17 +120,33 @@ def serial_present(port: str) -> bool | None:
     return bool(_serial_candidates(port))
 
 
+def _twins(port: str, facts: dict[str, str]) -> list[FoundPort]:
+    """Return the ports of other adapters that udev calls by the same name."""
+    from serial.tools import list_ports  # here, because it walks the whole of /sys when imported and asked
+
+    ports = [(info, _facts(info.vid, info.pid, info.serial_number)) for info in list_ports.comports()]
+    mine = next((_socket(info) for info, _ in ports if info.device == os.path.realpath(port)), "")
+    return [FoundPort(info.device, same) for info, same in ports if same == facts and _socket(info) not in ("", mine)]
+
+
+def _socket(info: Any) -> str:
+    return str(info.location or "").split(":")[0]
+
+
 def _serial_candidates(port: str) -> list[FoundPort]:
     from serial.tools import list_ports  # here, because it walks the whole of /sys when imported and asked
 
     name = usb_name(port)
     wanted = port.removeprefix("serial:") if port.startswith("serial:") else None
-    if name is None and not wanted:
+    place = _PLACE.fullmatch(port)
+    if name is None and not wanted and place is None:
         raise unreadable(port)
     found = []
     for info in list_ports.comports():
         if name is not None:
             fits = (info.vid, info.pid) == (name.vendor, name.product) and name.serial in (None, info.serial_number)
+        elif place is not None:
+            fits = place[1] in (_socket(info), info.location)
         else:
             fits = info.serial_number == wanted
         if fits:
@@ -145,7 +209,8 @@ def missing(port: str) -> TransportError:
 def unreadable(port: str) -> TransportError:
     """Say that the port is written in no known way."""
     return TransportError(
-        f"{port!r} is not a port", hint="write a path, serial:NUMBER, or usb:VID:PID with four hexadecimal digits each"
+        f"{port!r} is not a port",
+        hint="write a path, serial:NUMBER, usbport:1-1.2, or usb:VID:PID with four hexadecimal digits each",
     )
 
 

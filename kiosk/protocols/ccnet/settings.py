@@ -200,7 +200,7 @@ class UnitSettings:
             if problem:
                 self._fail(problem, now)
             else:
-                self.ready, self.table = True, table
+                self.problem, self.ready, self.table = "", True, table
 
     def _next(self) -> None:
         self._tries = 0

@@ -71,7 +71,8 @@ def scan_refused(model: Checkout, event: ScanRefused, ctx: Context) -> Outcome:
     """The scanner read something that cannot be a label."""
     if model.out_of_service:
         return rest(model, ctx), []
-    return notice(begun(model, ctx), ctx, text("notice.unreadable")), []
+    licence = event.reason == "identity_document"
+    return notice(begun(model, ctx), ctx, text("notice.driving_licence" if licence else "notice.unreadable")), []
 
 
 def looked_up(model: Checkout, event: LookedUp, ctx: Context) -> Outcome:

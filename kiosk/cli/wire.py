@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Longest frame that is looked at; the longest of any protocol is below 1 kB.
 MAX_FRAME = 4096
 _PROTOCOLS = ("id003", "ccnet", "ebds", "ssp", "cctalk")
-#: Why a driver of this class is not recorded without a word: its traffic is what people showed it.
+#: Classes whose traffic is what people showed the device: a recorder keeps no byte of it, so there is nothing to write.
 _PRIVATE = ("Scanner",)
 
 
@@ -96,8 +96,7 @@ def _field(value: Any) -> str:
 @click.option(
     "--ring", type=click.IntRange(16, 32_768), default=1024, show_default=True, help="KiB kept; the oldest go first."
 )
-@click.option("--with-scans", is_flag=True, help="Record a scanner too: the file then holds what people showed it.")
-def record(device: str, config_file: Path, out: Path | None, seconds: int | None, ring: int, with_scans: bool) -> None:
+def record(device: str, config_file: Path, out: Path | None, seconds: int | None, ring: int) -> None:
     """Record what passes on the line of DEVICE of the running kiosk into a bounded ring, and write it to a file.
 
     For a recording that holds the driver's own start, unplug and replug the device while it runs.
@@ -107,10 +106,10 @@ def record(device: str, config_file: Path, out: Path | None, seconds: int | None
 
     control = places(config_file).control
     about = call(control, "record", {"device": device, "on": True})
-    if about["class"] in _PRIVATE and not with_scans:
+    if about["class"] in _PRIVATE:
         if not about["was_on"]:
             call(control, "record", {"device": device, "on": False})
-        raise click.UsageError(f"{device} is a scanner: what it reads is private. Say --with-scans if you must.")
+        raise click.UsageError(f"{device} is a scanner: what it reads is private and never kept, only its length.")
     record_line(control, about, out or Path(f"{device}.wire"), seconds, ring * 1024)
 
 

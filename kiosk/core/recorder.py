@@ -1,7 +1,8 @@
 """What passed on a line: counters always, the bytes themselves only when recording is switched on.
 
-The ring is bounded in bytes and forgets the oldest first.  A recording may hold the content of scans, so it is
-off by default and never stored by itself.  Counter names follow UnifiedPOS statistics where it has one.
+The ring is bounded in bytes and forgets the oldest first.  It is off by default and never stored by itself.  Of a
+device whose bytes are a person's own, a scanner, only the lengths are kept: a driving licence under the reader must not
+stay in the memory of a public machine, and to tell it from a ticket one would have to keep it first.  Counter names follow UnifiedPOS statistics where it has one.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ class Traffic(msgspec.Struct, frozen=True, array_like=True):
     #: ``>`` to the device, ``<`` from it, ``!`` an event of the port in words, ``=`` an order of the kernel as JSON.
     way: str
     data: bytes
+    #: Bytes that passed and are not kept.
+    withheld: int = 0
 
 
 class LineRecorder:
     """Owns counters and ring of one line; written by its thread, read by anybody."""
 
-    def __init__(self, *, recording: bool = False, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, *, recording: bool = False, capacity: int = DEFAULT_CAPACITY, discreet: bool = False) -> None:
+        #: What the device sends is not kept, only how much it was.
+        self.discreet = discreet
         self._lock = threading.Lock()
         self._recording = recording
         self._capacity = capacity
@@ -54,7 +59,7 @@ class LineRecorder:
 
     def received(self, data: bytes, now: int) -> None:
         """Note bytes that came."""
-        self._note("<", data, now, "BytesReceivedCount")
+        self._note("<", data, now, "BytesReceivedCount", discreet=self.discreet)
 
     def port(self, words: str, now: int, counter: str = "") -> None:
         """Note something that happened to the port, and count it under `counter`."""
@@ -89,10 +94,10 @@ class LineRecorder:
         with self._lock:
             return list(self._ring)
 
-    def _note(self, way: str, data: bytes, now: int, counter: str) -> None:
+    def _note(self, way: str, data: bytes, now: int, counter: str, *, discreet: bool = False) -> None:
         with self._lock:
             self._counters[counter] += len(data)
-            self._keep(Traffic(now, way, bytes(data)))
+            self._keep(Traffic(now, way, b"", len(data)) if discreet else Traffic(now, way, bytes(data)))
 
     def _keep(self, entry: Traffic) -> None:
         if not self._recording:

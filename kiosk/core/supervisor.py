@@ -90,7 +90,7 @@ class _Post:
 
     def __init__(self, device: PreparedDevice) -> None:
         self.device = device
-        self.recorder = LineRecorder(recording=device.config.record)
+        self.recorder = LineRecorder(recording=device.config.record, discreet=device.spec.device_class == "Scanner")
         self.worker: LineWorker | None = None
         self.port = ""
         self.generation = 1

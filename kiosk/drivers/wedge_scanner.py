@@ -27,11 +27,10 @@ from kiosk.api import (
     Outbound,
     PortEvent,
     ProtocolFault,
-    Scanned,
-    ScanRefused,
 )
-from kiosk.protocols.keyboard_wedge import END_KEYS, KEYMAPS, Typed, WedgeDecoder, keymap
-from kiosk.protocols.label import Debounce, ScanBuffer, label_of
+from kiosk.protocols.keyboard_wedge import ALT_PAGES, END_KEYS, KEYMAPS, Typed, WedgeDecoder, keymap
+from kiosk.protocols.label import Debounce
+from kiosk.protocols.label_reader import LabelReader, LabelRules
 
 MS = 1_000_000
 #: Nodes of one scanner that are kept apart; a transport has two or three.
@@ -45,10 +44,16 @@ class WedgeScannerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     keymap: str = "us"
     #: Single positions replaced: decimal Linux key code → one to three letters (plain, SHIFT, ALTGR).
     keys: dict[str, str] = {}
+    #: What ALT with keypad digits from 128 to 255 means: ``latin-1``, ``cp1252``, ``cp437`` or ``cp850`` (one letter
+    #: each), or ``utf-8`` (each is one byte of the text).
+    alt_page: str = "latin-1"
     #: Keys that end a scan: ``ENTER``, ``KPENTER``, ``TAB``; empty means that a gap ends it.
     end_keys: tuple[str, ...] = ("ENTER", "KPENTER")
     #: The scanner sends AIM identifiers (``]C0`` …) before the label.
     aim_id: bool = False
+    #: The scanner's own code identifiers before the label → AIM identifier, e.g. ``{ j = "]C0", s = "]Q1" }``.  Where
+    #: any is configured a scan that begins with none of them is refused.
+    code_ids: dict[str, str] = {}
     #: Shortest and longest label, characters.
     min_length: int = 3
     max_length: int = 512
@@ -60,10 +65,11 @@ class WedgeScannerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     debounce_ms: int = 2_000
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_length <= self.max_length <= 512:
-            raise ValueError("min_length must be at least 1, max_length at least that and at most 512")
-        if min(self.scan_limit_ms, self.gap_ms) < 10 or self.debounce_ms < 0:
+        if self.debounce_ms < 0:
             raise ValueError("a time is too short to be meant")
+        self.rules()
+        if self.alt_page not in ALT_PAGES:
+            raise ValueError(f"alt_page must be one of {', '.join(ALT_PAGES)}")
         if self.keymap not in KEYMAPS:
             raise ValueError(f"keymap must be one of {', '.join(KEYMAPS)}")
         if any(name not in END_KEYS for name in self.end_keys):
@@ -73,13 +79,12 @@ class WedgeScannerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         except KioskError as error:
             raise ValueError(f"keys: {error.message}") from error
 
-
-class _Partial:
-    """The scan that one node is typing."""
-
-    def __init__(self, scan: ScanBuffer) -> None:
-        self.scan = scan
-        self.spoiled = False
+    def rules(self) -> LabelRules:
+        """Return how labels are taken."""
+        return LabelRules(
+            self.min_length, self.max_length, self.aim_id, "", self.code_ids, self.scan_limit_ms, self.gap_ms,
+            by_gap=not self.end_keys,
+        )  # fmt: skip
 
 
 class WedgeScanner:
@@ -87,8 +92,8 @@ class WedgeScanner:
 
     def __init__(self, options: WedgeScannerOptions) -> None:
         self._options = options
-        self._decoder = WedgeDecoder(keymap(options.keymap, options.keys), options.end_keys)
-        self._partials: dict[int, _Partial] = {}
+        self._decoder = WedgeDecoder(keymap(options.keymap, options.keys), options.end_keys, options.alt_page)
+        self._readers: dict[int, LabelReader] = {}
         self._debounce = Debounce(options.debounce_ms * MS)
         self._events: list[DeviceEvent] = []
         self._state = DeviceState("unknown", "unknown", detail="the port is not open")
@@ -100,7 +105,7 @@ class WedgeScanner:
         """Begin anew when the nodes are opened."""
         if isinstance(event, Opened | Lost):
             self._decoder.reset()
-            self._partials.clear()
+            self._readers.clear()
         if isinstance(event, Opened):
             self._tell(DeviceState("ready", "ok"))
         elif isinstance(event, Lost):
@@ -108,15 +113,19 @@ class WedgeScanner:
 
     def received(self, data: bytes, now: int) -> None:
         """Take key records."""
-        self._expire(now)
+        for reader in self._readers.values():
+            reader.expire(now)
         for typed in self._decoder.feed(data):
-            partial = self._partial(typed.node)
-            if partial is not None:
-                self._take(typed, partial, now)
+            node = self._reader(typed.node)
+            if node is not None:
+                self._take(typed, node, now)
+        self._collect()
 
     def tick(self, now: int) -> None:
         """Look at the clock: a gap or the hard limit may end a scan."""
-        self._expire(now)
+        for reader in self._readers.values():
+            reader.expire(now)
+        self._collect()
 
     def command(self, cmd: DeviceCommand, now: int) -> None:
         """Report the state on request; nothing else can be asked of a scanner."""
@@ -128,7 +137,7 @@ class WedgeScanner:
 
     def deadline(self) -> int | None:
         """Return when the next scan that has begun must have ended."""
-        return min((due for p in self._partials.values() if (due := p.scan.deadline()) is not None), default=None)
+        return min((due for each in self._readers.values() if (due := each.deadline()) is not None), default=None)
 
     def take_outbound(self) -> list[Outbound]:
         """Hand over nothing: a wedge is only read."""
@@ -139,55 +148,28 @@ class WedgeScanner:
         events, self._events = self._events, []
         return events
 
-    def _partial(self, node: int) -> _Partial | None:
-        if node not in self._partials:
-            if len(self._partials) >= MAX_NODES:
+    def _reader(self, node: int) -> LabelReader | None:
+        if node not in self._readers:
+            if len(self._readers) >= MAX_NODES:
                 return None
-            options = self._options
-            scan = ScanBuffer(options.max_length * 4 + 3, options.scan_limit_ms * MS, options.gap_ms * MS,
-                              by_gap=not options.end_keys)  # fmt: skip
-            self._partials[node] = _Partial(scan)
-        return self._partials[node]
+            self._readers[node] = LabelReader(self._options.rules(), self._debounce)
+        return self._readers[node]
 
-    def _take(self, typed: Typed, partial: _Partial, now: int) -> None:
+    def _take(self, typed: Typed, reader: LabelReader, now: int) -> None:
+        reader.heard(now)
         if typed.kind == "text":
-            for byte in typed.text.encode("utf-8"):
-                partial.scan.add(byte, now)
+            reader.add(typed.data, now)
         elif typed.kind == "end":
-            self._end(partial, now)
+            reader.end(now)
         elif typed.kind == "dropped":
             self._events.append(ProtocolFault("overflow", "the kernel dropped key events"))
-            self._break_off(partial, now)
-        elif partial.scan.length:
-            partial.spoiled = True
+            reader.break_off(now)
+        else:
+            reader.spoil()
 
-    def _expire(self, now: int) -> None:
-        for partial in self._partials.values():
-            if partial.scan.broken_off(now):
-                self._break_off(partial, now)
-            elif partial.scan.gap_passed(now):
-                self._end(partial, now)
-
-    def _break_off(self, partial: _Partial, now: int) -> None:
-        partial.spoiled = False
-        length = partial.scan.break_off(now)
-        if length:
-            self._events.append(ScanRefused("broken_off", length))
-
-    def _end(self, partial: _Partial, now: int) -> None:
-        length, overflowed, spoiled = partial.scan.length, partial.scan.overflowed, partial.spoiled
-        raw, partial.spoiled = partial.scan.take(), False
-        if not length:
-            return
-        symbology, label = label_of(raw, aim_id=self._options.aim_id)
-        if spoiled:
-            self._events.append(ScanRefused("unknown_key", length))
-        elif overflowed or len(label) > self._options.max_length:
-            self._events.append(ScanRefused("too_long", length))
-        elif len(label) < self._options.min_length:
-            self._events.append(ScanRefused("too_short", len(label)))
-        elif self._debounce.is_new(label, now):
-            self._events.append(Scanned(label, symbology))
+    def _collect(self) -> None:
+        for reader in self._readers.values():
+            self._events += reader.take()
 
     def _tell(self, state: DeviceState) -> None:
         if state != self._state:

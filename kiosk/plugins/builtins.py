@@ -18,6 +18,7 @@ BUILT_IN = {
     "ccnet_acceptor": "kiosk.drivers.ccnet_acceptor",
     "line_scanner": "kiosk.drivers.line_scanner",
     "wedge_scanner": "kiosk.drivers.wedge_scanner",
+    "hid_pos_scanner": "kiosk.drivers.hid_pos_scanner",
     "escpos_printer": "kiosk.drivers.escpos_printer",
 }
 

@@ -4,8 +4,9 @@ A transport that owns the kernel's event nodes hands over records of eight bytes
 code, value (`RECORD`).  One scanner may have several nodes; each keeps its own modifiers.  The host's keyboard layout
 plays no part: the scanner sends *positions*, and the map from positions to letters is ours (US unless configured).
 
-Rules: both SHIFT keys, ALTGR and CTRL are followed here; a repeat (value 2) and Caps Lock change nothing; ALT with
-keypad digits is one code unit; SYN_DROPPED means that keys are missing, so the scan is spoiled.
+Rules: both SHIFT keys, ALTGR (also as CTRL with ALT) and CTRL are followed here; a repeat (value 2) and Caps Lock
+change nothing; ALT with keypad digits is one code unit, and ALT with anything else no letter; SYN_DROPPED means that
+keys are missing, so the scan is spoiled.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ _MODIFIERS = frozenset({LEFT_CTRL, RIGHT_CTRL, LEFT_SHIFT, RIGHT_SHIFT, LEFT_ALT
 #: Caps, Num and Scroll Lock, both Meta keys: they write no letter.
 _SILENT = frozenset({58, 69, 70, 125, 126})
 END_KEYS = {"ENTER": 28, "KPENTER": 96, "TAB": 15}
-#: What CTRL + letter makes of an end key: Ctrl+M, Ctrl+J and Ctrl+I.
+#: Control letters of the end keys: Ctrl+M, Ctrl+J and Ctrl+I, or ALT with 13, 10 and 9.
 _END_CONTROLS = {"\r": 28, "\n": 28, "\t": 15}
 _KEYPAD = dict(zip((82, 79, 80, 81, 75, 76, 77, 71, 72, 73), "0123456789", strict=True))
 _MAX_ALT_DIGITS = 7
+#: What code units below 256 may mean.
+ALT_PAGES = ("latin-1", "cp1252", "cp437", "cp850", "utf-8")
 
 #: Positions of the letter keys, row by row: digits, upper, home, lower, space, backslash, the 102nd key.
 _POSITIONS = (41, *range(2, 14), *range(16, 28), *range(30, 41), 43, *range(44, 54), 86, 57)
@@ -61,6 +64,13 @@ class Typed(msgspec.Struct, frozen=True):
     #: ``text``, ``end``, ``dropped`` (keys are missing) or ``unknown_key``.
     kind: str
     text: str = ""
+    #: One byte of a letter that comes in several code units.
+    unit: bytes = b""
+
+    @property
+    def data(self) -> bytes:
+        """Return the letter's bytes, UTF-8."""
+        return self.unit or self.text.encode("utf-8", "replace")
 
 
 def keymap(name: str, keys: dict[str, str] | None = None) -> dict[int, tuple[str, str, str]]:
@@ -93,8 +103,11 @@ def keymap(name: str, keys: dict[str, str] | None = None) -> dict[int, tuple[str
 class WedgeDecoder:
     """Turns records, split anywhere, into letters and ends; owns the modifiers of each node."""
 
-    def __init__(self, letters: dict[int, tuple[str, str, str]], ends: tuple[str, ...]) -> None:
+    def __init__(
+        self, letters: dict[int, tuple[str, str, str]], ends: tuple[str, ...], alt_page: str = "latin-1"
+    ) -> None:
         self._letters = letters
+        self._alt_page = alt_page
         self._ends = frozenset(END_KEYS[name] for name in ends)
         self._rest = b""
         self._down: dict[int, set[int]] = {}
@@ -144,18 +157,23 @@ class WedgeDecoder:
         return self._press(node, code, down)
 
     def _press(self, node: int, code: int, down: set[int]) -> Typed | None:
-        if code in self._ends:
-            return Typed(node, "end")
-        if code in _KEYPAD and down & {LEFT_ALT, RIGHT_ALT}:
+        alt, ctrl = down & {LEFT_ALT, RIGHT_ALT}, down & {LEFT_CTRL, RIGHT_CTRL}
+        if code in _KEYPAD and alt and not ctrl:
             self._alt[node] = (self._alt.get(node, "") + _KEYPAD[code])[: _MAX_ALT_DIGITS + 1]
             return None
+        if self._alt.pop(node, ""):
+            return Typed(node, "unknown_key")  # another key inside a code: neither can be told
+        if code in self._ends:
+            return Typed(node, "end")
         if code == END_KEYS["TAB"]:
             return Typed(node, "text", "\t")
         plain, shifted, graphic = self._letters.get(code, ("", "", ""))
-        if down & {LEFT_CTRL, RIGHT_CTRL} and RIGHT_ALT not in down:
+        if RIGHT_ALT in down or (LEFT_ALT in down and ctrl):
+            text = graphic or (plain if RIGHT_ALT in down else "")
+        elif ctrl:
             return self._control(node, plain, shifted)
-        if RIGHT_ALT in down:
-            text = graphic or plain
+        elif alt:
+            text = ""
         else:
             text = shifted if down & {LEFT_SHIFT, RIGHT_SHIFT} else plain
         return Typed(node, "text", text) if text else Typed(node, "unknown_key")
@@ -163,10 +181,7 @@ class WedgeDecoder:
     def _control(self, node: int, plain: str, shifted: str) -> Typed:
         for letter in (plain.upper(), shifted):
             if len(letter) == 1 and 0x40 <= ord(letter) <= 0x5F:
-                control = chr(ord(letter) & 0x1F)
-                if _END_CONTROLS.get(control) in self._ends:
-                    return Typed(node, "end")
-                return Typed(node, "text", control)
+                return self._written(node, chr(ord(letter) & 0x1F))
         return Typed(node, "unknown_key")
 
     def _alt_code(self, node: int) -> Typed | None:
@@ -176,4 +191,13 @@ class WedgeDecoder:
         code = int(digits)
         if len(digits) > _MAX_ALT_DIGITS or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             return Typed(node, "unknown_key")
-        return Typed(node, "text", chr(code))
+        if not 0x80 <= code <= 0xFF:
+            return self._written(node, chr(code))
+        if self._alt_page == "utf-8":
+            return Typed(node, "text", unit=bytes((code,)))
+        letter = bytes((code,)).decode(self._alt_page, "replace")
+        return Typed(node, "text", letter) if letter != "\N{REPLACEMENT CHARACTER}" else Typed(node, "unknown_key")
+
+    def _written(self, node: int, letter: str) -> Typed:
+        # A control letter is an end where its key would be one: Ctrl+M, ALT+013 and ENTER are all the same.
+        return Typed(node, "end") if _END_CONTROLS.get(letter) in self._ends else Typed(node, "text", letter)

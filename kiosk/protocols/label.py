@@ -1,4 +1,5 @@
-"""What all scanners share: the bounded partial scan, the AIM identifier, the debounce of a ticket that is held there.
+"""What all scanners share: the bounded partial scan, the AIM identifier, the debounce of a ticket that is held there,
+and the one place that knows a driving licence.
 
 Limits are house rules of the devices sheet §2.1: 100 ms gap (only without a terminator), 1 s and 512 characters at
 most, 2 s debounce.  Nothing here keeps a label longer than needed: the debounce remembers one.
@@ -6,15 +7,38 @@ most, 2 s debounce.  Nothing here keeps a label longer than needed: the debounce
 
 from __future__ import annotations
 
+import re
+
 #: Lengths above this are not counted any further.
 _COUNT_LIMIT = 1_000_000
+
+#: The head of AAMVA data, as the PDF417 of a driving licence or identity card carries it: ``@``, LF, RS, CR and the
+#: file type.  A wedge or a serial line may lose the controls, put identifiers before it, or cut it at each line end.
+_DOCUMENT = re.compile(r"(?s:[^@]{0,8})@[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]|[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]",
+                       re.IGNORECASE)  # fmt: skip
+_DOCUMENT_HEAD = re.compile(r"\x02?(?:\][A-Za-z][0-9A-Za-z])?@?[\n\r\x1c\x1e ]{0,8}")
+
+
+def is_identity_document(text: str) -> bool:
+    """Tell whether a scan is the data of a driving licence or identity card (AAMVA), which no scanner hands on.
+
+    >>> is_identity_document("]L2@\\n\\x1e\\rANSI 636000090002DL"), is_identity_document("4711@example.org")
+    (True, False)
+    """
+    return _DOCUMENT.match(text) is not None
+
+
+def may_begin_document(text: str) -> bool:
+    """Tell whether a piece of a scan is what stands before the file type of a licence, and nothing else."""
+    return text != "" and _DOCUMENT_HEAD.fullmatch(text) is not None
 
 
 class ScanBuffer:
     """Owns the scan that is coming in: at most `limit` bytes, for at most `longest_ns`; counts what it drops.
 
-    A scan that was broken off is not followed by its own tail: bytes are skipped until `take`, or until the line was
-    quiet for `quiet_ns`.  With `by_gap` such a quiet also ends a scan; otherwise gaps mean nothing.
+    A scan that was broken off is not followed by its own tail: everything is skipped, ends of lines too, until the
+    line was quiet for `quiet_ns`, because the next line may belong to the same label.  With `by_gap` such a quiet also
+    ends a scan; otherwise gaps mean nothing.
     """
 
     def __init__(self, limit: int, longest_ns: int, quiet_ns: int, *, by_gap: bool) -> None:
@@ -31,12 +55,22 @@ class ScanBuffer:
         """True where more came than is kept."""
         return self.length > self._limit
 
+    @property
+    def kept(self) -> bytes:
+        """What is kept of the scan so far."""
+        return bytes(self._bytes)
+
+    def heard(self, now: int) -> None:
+        """Something came, be it a letter or an end."""
+        if self._skipping:
+            self._skipping = now - self._latest < self._quiet
+            self._latest = now
+
     def add(self, byte: int, now: int) -> None:
         """Take one byte."""
-        if self._skipping and now - self._latest < self._quiet:
-            self._latest = now
+        self.heard(now)
+        if self._skipping:
             return
-        self._skipping = False
         if not self.length:
             self._began = now
         self._latest = now
@@ -45,20 +79,21 @@ class ScanBuffer:
             self._bytes.append(byte)
 
     def take(self) -> bytes:
-        """Return the scan and begin anew."""
+        """Return the scan and begin anew; what is being skipped goes on being skipped."""
         data = bytes(self._bytes)
-        self.clear()
+        self.length = 0
+        self._bytes.clear()
         return data
 
     def clear(self) -> None:
         """Throw the scan away and begin anew."""
-        self.length, self._skipping = 0, False
-        self._bytes.clear()
+        self._skipping = False
+        self.take()
 
     def break_off(self, now: int) -> int:
         """Throw the scan away together with what may still come of it; return how long it was."""
         length = self.length
-        self.clear()
+        self.take()
         self._skipping, self._latest = True, now
         return length
 
@@ -94,17 +129,31 @@ class Debounce:
         return new
 
 
-def label_of(raw: bytes, *, aim_id: bool) -> tuple[str, str]:
-    """Return AIM identifier ("" for none) and text of a scan.  UTF-8 where it is, else one letter a byte.
+def text_of(raw: bytes) -> str:
+    """Return the text of a scan: UTF-8 where it is, else one letter a byte.
 
-    >>> label_of(b"]C04711", aim_id=True), label_of(b"]C04711", aim_id=False)
-    ((']C0', '4711'), ('', ']C04711'))
+    >>> text_of("Cádiz".encode()), text_of(b"\\xe4")
+    ('Cádiz', 'ä')
     """
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    head = text[:3]
-    if aim_id and len(head) == 3 and head[0] == "]" and head[1].isascii() and head[1].isalpha() and head[2].isalnum():
-        return head, text[3:]
-    return "", text
+        return raw.decode("latin-1")
+
+
+def is_aim_id(text: str) -> bool:
+    """Tell whether these are the three letters of an AIM identifier.
+
+    >>> is_aim_id("]C0"), is_aim_id("C0]")
+    (True, False)
+    """
+    return len(text) == 3 and text[0] == "]" and text.isascii() and text[1].isalpha() and text[2].isalnum()
+
+
+def identified(text: str) -> tuple[str, str]:
+    """Return the AIM identifier before a label ("" for none) and the label.
+
+    >>> identified("]C04711"), identified("4711")
+    ((']C0', '4711'), ('', '4711'))
+    """
+    return (text[:3], text[3:]) if is_aim_id(text[:3]) else ("", text)

@@ -143,8 +143,9 @@ class WedgeScannerDevice:
             return self._tap(KEY_ENTER)
         if letter == "\t":
             return self._tap(KEY_TAB)
-        if point < 32 and chr(point + 96) in US_KEYS:
-            return self._with(KEY_LEFTCTRL, self._tap(US_KEYS[chr(point + 96)][0]))
+        if point < 32 and chr(point + 64).lower() in US_KEYS:
+            code, shift = US_KEYS[chr(point + 64).lower()]  # CTRL with a letter, or with one of @ [ \\ ] ^ _
+            return self._with(KEY_LEFTCTRL, self._with(KEY_LEFTSHIFT, self._tap(code)) if shift else self._tap(code))
         if point > 255:
             raise SimulatorError(f"a keyboard wedge cannot type {letter!r}", hint="use letters of Latin-1")
         return self._with(KEY_LEFTALT, [tap for digit in f"{point:04d}" for tap in self._tap(KEYPAD[int(digit)])])

@@ -7,15 +7,13 @@ not even in the answer.  Two services that both read a text make it ambiguous: n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from kiosk.protocols.label import is_identity_document
 from kiosk.tariff.services import ALPHABETS, LONGEST_LABEL, Layout, Service
 
-#: AAMVA data of a driving licence: ``@``, control characters (a wedge scanner may drop them), the file type.
-_LICENCE = re.compile(r"@?[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]", re.IGNORECASE)
 #: First letter of an AIM identifier after ``]`` (ISO/IEC 15424).
 _AIM = {"A": "code39", "C": "code128", "I": "itf", "F": "codabar", "E": "ean", "L": "pdf417", "Q": "qr",
         "d": "datamatrix", "o": "ocr"}  # fmt: skip
@@ -73,7 +71,7 @@ def read_label(
 
     `symbology` is the AIM identifier of the scanner, or "" when unknown.
     """
-    if _LICENCE.match(label):
+    if is_identity_document(label):
         return LabelProblem("driving_licence")
     family = symbology_of(symbology)
     plain = label.strip(" \t\r\n")

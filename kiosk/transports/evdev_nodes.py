@@ -11,6 +11,7 @@ keys that are down, so that both agree again.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import struct
@@ -95,7 +96,9 @@ class EvdevPath:
             return self._siblings(evdev, self.settings.port)
         found = []
         for path in sorted(evdev.list_devices()):
-            device = evdev.InputDevice(path)
+            device = _opened(evdev, path)
+            if device is None:
+                continue
             ids = (device.info.vendor, device.info.product)
             if ids == (name.vendor, name.product) and name.serial in (None, device.uniq):
                 found.append(device)
@@ -119,7 +122,9 @@ class EvdevPath:
         for other in sorted(evdev.list_devices()):
             if os.path.realpath(other) == own or not first.phys or len(found) >= MOST_NODES:
                 continue
-            device = evdev.InputDevice(other)
+            device = _opened(evdev, other)
+            if device is None:
+                continue
             if _physical(device) == _physical(first):
                 found.append(device)
             else:
@@ -166,6 +171,9 @@ class EvdevPath:
         if node.grabbed or not self.settings.grab or node.device.active_keys():
             return
         node.device.grab()
+        if node.device.active_keys():
+            node.device.ungrab()  # pressed in this very moment: its release would be lost to everybody else
+            return
         node.grabbed = True
 
     def write(self, data: bytes) -> int:
@@ -202,6 +210,16 @@ class EvdevPath:
                 node.device.close()
             except OSError:
                 pass  # unplugged: closing a dead node may fail, and it is closed all the same
+
+
+def _opened(evdev: Any, path: str) -> Any:
+    """Open one of the nodes that were listed a moment ago; None where it went meanwhile, or is not for us."""
+    try:
+        return evdev.InputDevice(path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EACCES):
+            return None
+        raise
 
 
 def _physical(device: Any) -> str:

@@ -24,6 +24,16 @@ def test_the_ring_keeps_the_newest_within_its_bounds_and_off_forgets() -> None:
     assert recorder.traffic() == []
 
 
+def test_of_a_discreet_device_only_the_lengths_are_kept() -> None:
+    recorder = LineRecorder(recording=True, discreet=True)
+    recorder.received(b"@\n\x1e\rANSI 6360", 1)
+    recorder.sent(b"\x05", 2)
+    recorder.port("opened", 3)
+    told = [(each.way, each.data, each.withheld) for each in recorder.traffic()]
+    assert told == [("<", b"", 13), (">", b"\x05", 0), ("!", b"opened", 0)]
+    assert recorder.counters()["BytesReceivedCount"] == 13
+
+
 def test_empty_entries_do_not_fill_the_memory() -> None:
     recorder = LineRecorder(recording=True, capacity=1000)
     for number in range(500):

@@ -53,7 +53,21 @@ def test_the_end_of_a_scan_is_configurable(suffix: str, end: bytes) -> None:
 def test_prefix_and_aim_identifier_are_taken_off() -> None:
     driver = scanner(prefix="STX", aim_id=True)
     assert read(driver, b"\x02]C0A-17\r") == [Scanned("A-17", "]C0")]
-    assert read(driver, b"A-18\r") == [Scanned("A-18")]
+    assert read(driver, b"\x02A-18\r") == [Scanned("A-18")]
+
+
+def test_a_scan_without_its_prefix_lost_its_beginning_and_is_refused() -> None:
+    assert read(scanner(prefix="STX", suffix="ETX"), b"711\x03\x024711\x03") == [
+        ScanRefused("no_prefix", 3),
+        Scanned("4711"),
+    ]
+
+
+def test_the_scanners_own_code_letters_become_aim_identifiers() -> None:
+    driver = scanner(code_ids={"j": "]C0", "s": "]Q1", "js": "]d1"})
+    assert read(driver, b"jA-17\r") == [Scanned("A-17", "]C0")]
+    assert read(driver, b"jsA-18\r") == [Scanned("A-18", "]d1")]
+    assert read(driver, b"4711\r") == [ScanRefused("no_code_id", 4)]
 
 
 def test_an_identifier_stays_part_of_the_label_where_none_is_configured() -> None:
@@ -85,8 +99,8 @@ def test_a_scan_longer_than_a_second_is_broken_off_with_its_tail() -> None:
     assert driver.deadline() == 1_000 * MS
     driver.tick(1_000 * MS)
     assert driver.take_events() == [ScanRefused("broken_off", 4)]
-    assert read(driver, b"5678\r", 1_050) == []
-    assert read(driver, b"4711\r", 1_100) == [Scanned("4711")]
+    assert read(driver, b"5678\r9999\r", 1_050) == [], "the next line may belong to the same label"
+    assert read(driver, b"4711\r", 1_150) == [Scanned("4711")]
 
 
 def test_a_new_scan_after_a_quiet_line_is_not_taken_for_a_tail() -> None:
@@ -162,7 +176,9 @@ def test_a_scanner_reports_health_and_refuses_orders_about_notes() -> None:
     ]
 
 
-@pytest.mark.parametrize("options", [{"max_length": 513}, {"min_length": 0}, {"gap_ms": 0}, {"sufix": "CR"}])
+@pytest.mark.parametrize(
+    "options", [{"max_length": 513}, {"min_length": 0}, {"gap_ms": 0}, {"sufix": "CR"}, {"code_ids": {"j": "C0"}}]
+)
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(options, LineScannerOptions)

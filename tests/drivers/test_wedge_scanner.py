@@ -59,7 +59,7 @@ def test_lost_keys_yield_nothing_not_even_the_tail() -> None:
     dropped = RECORD.pack(0, EV_SYN, SYN_DROPPED, 0) + RECORD.pack(0, EV_SYN, SYN_REPORT, 0)
     found = read(driver, typed("471") + dropped + typed("15678\n"))
     assert [type(event) for event in found] == [ProtocolFault, ScanRefused]
-    assert read(driver, typed("4711\n"), 10) == [Scanned("4711")]
+    assert read(driver, typed("4711\n"), 100) == [Scanned("4711")]
 
 
 def test_a_key_without_a_letter_inside_a_scan_refuses_it() -> None:

@@ -149,3 +149,43 @@ def test_records_may_be_split_anywhere(noise: bytes, at: int) -> None:
     data = press(30, 2) + noise + bytes(-len(noise) % 8) + press(ENTER)
     whole, parts = decoder(), decoder()
     assert whole.feed(data) == parts.feed(data[:at]) + parts.feed(data[at:])
+
+
+@pytest.mark.parametrize(
+    ("page", "code", "letter"),
+    [
+        ("latin-1", "0128", "\x80"),
+        ("cp1252", "0128", "€"),
+        ("cp437", "130", "é"),
+        ("cp850", "0225", "ß"),
+        ("cp437", "29", "\x1d"),
+    ],
+)
+def test_what_an_alt_code_above_ascii_means_is_configured(page: str, code: str, letter: str) -> None:
+    found = WedgeDecoder(keymap("us"), (), page).feed(chord(LEFT_ALT, *(KEYPAD[digit] for digit in code)))
+    assert found == [Typed(0, "text", letter)]
+
+
+def test_alt_codes_may_be_the_bytes_of_a_letter() -> None:
+    records = b"".join(chord(LEFT_ALT, *(KEYPAD[digit] for digit in code)) for code in ("0226", "0130", "0172", "65"))
+    found = WedgeDecoder(keymap("us"), (), "utf-8").feed(records)
+    assert b"".join(typed.data for typed in found) == "€A".encode()
+
+
+def test_a_code_unit_that_its_page_lacks_spoils_the_scan() -> None:
+    assert text(WedgeDecoder(keymap("us"), (), "cp1252").feed(chord(LEFT_ALT, *(KEYPAD[d] for d in "0129")))) == "¿"
+
+
+def test_a_control_letter_as_an_alt_code_ends_a_scan_as_its_key_does() -> None:
+    assert text(decoder().feed(chord(LEFT_ALT, *(KEYPAD[d] for d in "013")))) == "⏎"
+
+
+def test_another_key_inside_an_alt_code_spoils_the_scan() -> None:
+    inside = key(LEFT_ALT, 1) + press(KEYPAD["6"], 30, KEYPAD["5"]) + key(LEFT_ALT, 0)
+    assert text(decoder().feed(inside)) == "¿\x05"
+    assert text(decoder().feed(key(LEFT_ALT, 1) + press(KEYPAD["6"], ENTER) + key(LEFT_ALT, 0))) == "¿"
+
+
+def test_alt_with_a_letter_is_no_letter_and_ctrl_with_alt_is_altgr() -> None:
+    assert text(decoder("de").feed(chord(LEFT_ALT, 16))) == "¿"
+    assert text(decoder("de").feed(key(LEFT_CTRL, 1) + chord(LEFT_ALT, 16, 30) + key(LEFT_CTRL, 0))) == "@¿"

@@ -60,6 +60,9 @@ class FakeNode:
             raise OSError(errno.EBUSY, "busy")
         self.grabs += 1
 
+    def ungrab(self) -> None:
+        self.grabs -= 1
+
     def close(self) -> None:
         if not self.closed:
             self.closed = True
@@ -133,6 +136,33 @@ def test_a_node_is_not_grabbed_while_a_key_is_down_but_as_soon_as_it_is_up(nodes
     nodes[0].type((1, SHIFT, 0))
     read_some(path)
     assert nodes[0].grabs == 1
+    path.close()
+
+
+def test_a_key_that_goes_down_in_the_moment_of_the_grab_gives_it_up_again(nodes: list[FakeNode]) -> None:
+    answers = iter([[], [SHIFT], [SHIFT]])
+    nodes[0].active_keys = lambda: next(answers, [])  # type: ignore[method-assign]
+    path = make_path("evdev", {"port": nodes[0].path})
+    path.open()
+    assert nodes[0].grabs == 0
+    nodes[0].type((1, SHIFT, 0))
+    read_some(path)  # still down when looked at
+    nodes[0].type((0, 0, 0))
+    read_some(path)
+    assert nodes[0].grabs == 1
+    path.close()
+
+
+@pytest.mark.parametrize("port", ["usb:0c2e:0b61", "path"])
+def test_somebody_elses_node_that_goes_while_it_is_looked_at_hinders_nothing(
+    nodes: list[FakeNode], port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> FakeNode:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(nodes[2], "opened", gone)
+    path = make_path("evdev", {"port": nodes[0].path if port == "path" else port})
+    assert path.open()["nodes"] == "2"
     path.close()
 
 

@@ -2,7 +2,8 @@
 
 The ring is bounded in bytes and forgets the oldest first.  It is off by default and never stored by itself.  Of a
 device whose bytes are a person's own, a scanner, only the lengths are kept: a driving licence under the reader must not
-stay in the memory of a public machine, and to tell it from a ticket one would have to keep it first.  Counter names follow UnifiedPOS statistics where it has one.
+stay in the memory of a public machine, and to tell it from a ticket one would have to keep it first.  Counter names
+follow UnifiedPOS statistics where it has one.
 """
 
 from __future__ import annotations

@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     "--hub/--no-hub", "with_hub", default=None,
     help="With the city's hub and the line to it. A scenario has one where it names it; everything else does.",
 )  # fmt: skip
-def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool, with_hub: bool | None) -> None:
+@click.option(
+    "--acceptor", type=click.Choice(["id003", "ccnet", "ebds", "ssp", "cctalk"]), default="id003", show_default=True,
+    help="What the simulated note acceptor speaks.",
+)  # fmt: skip
+def demo(
+    scenario: Path | None, port: int, directory: Path | None, quick: bool, with_hub: bool | None, acceptor: str
+) -> None:
     """Start a complete kiosk with simulated devices on real ptys, and the city's hub beside it.
 
     Prints the address of the citizen screen, of the bench, a page with the simulated hardware, and of the hub's pages.
@@ -52,7 +58,7 @@ def demo(scenario: Path | None, port: int, directory: Path | None, quick: bool, 
         with_hub = needs_hub(steps) if with_hub is None else with_hub
     demonstration = Demonstration(
         directory, port=port, quick=quick, say=lambda text: click.echo(f"… {text}"),
-        load_hub=_load_hub if with_hub is not False else None,
+        load_hub=_load_hub if with_hub is not False else None, acceptor=acceptor,
     )  # fmt: skip
     code = 0
     try:

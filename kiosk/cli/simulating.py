@@ -10,7 +10,7 @@ import click
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["id003", "escpos", "scanner"]))
+@click.argument("kind", type=click.Choice(["id003", "ccnet", "ebds", "ssp", "cctalk", "escpos", "scanner"]))
 @click.option("--pty", "pty_path", type=click.Path(dir_okay=False, path_type=Path), help="Path of the device's pty.")
 @click.option(
     "--tcp", "tcp_port", type=click.IntRange(0, 65535), help="A TCP port instead, as network printers have; 0: any."

@@ -14,14 +14,14 @@ from typing import Any
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
 from kiosk.protocols.escpos.device import EscposPrinter
-from kiosk.protocols.id003.device import Id003Device
+from kiosk.simulators.note_unit import NoteUnit
 from kiosk.simulators.role_port import RolePort
 from kiosk.simulators.scanners import LineScannerDevice
 
 PATIENCE_MS = 30_000
 _TRY_MS = 50
 
-AnyDevice = Id003Device | EscposPrinter | LineScannerDevice
+AnyDevice = NoteUnit | EscposPrinter | LineScannerDevice
 
 
 class LoneStage:
@@ -57,8 +57,8 @@ class LoneStage:
             if self._stopped.wait(_TRY_MS / 1000) or time.monotonic_ns() >= end:
                 raise SimulatorError(f"{act}: the device did not let it happen", hint="look at what it shows")
 
-    def _acceptor(self, act: str) -> Id003Device:
-        device: Id003Device = self._device(Id003Device, act)
+    def _acceptor(self, act: str) -> NoteUnit:
+        device: NoteUnit = self._device(NoteUnit, act)
         return device
 
     def _printer(self, act: str) -> EscposPrinter:
@@ -77,10 +77,8 @@ class LoneStage:
 
     def insert(self, value: Money, force: bool) -> None:
         device = self._acceptor("insert")
-        if value.currency != device.unit.currency:
-            raise SimulatorError(
-                f"insert: the unit reads {device.unit.currency}, not {value.currency}", hint="choose another unit"
-            )
+        if value.currency != device.currency or value.minor not in device.values:
+            raise SimulatorError(f"insert: the unit knows no note of {value}", hint="choose another note or unit")
         self._until(f"insert {value}", lambda: device.insert(value.minor, force=force))
 
     def pull_back(self) -> None:
@@ -151,14 +149,16 @@ class LoneStage:
         self._until("stack by itself", self._acceptor("stack by itself").stack_by_itself)
 
     def repeat_escrow(self) -> None:
-        device = self._acceptor("repeat escrow")
+        repeat = getattr(self._acceptor("repeat escrow"), "repeat_escrow", None)
+        if repeat is None:
+            raise SimulatorError("repeat escrow: this unit cannot do that", hint="only ID003 units fall back so")
         with self.port.hands():
-            device.repeat_escrow()
+            repeat()
 
     def expect_box(self, value: Money) -> None:
         device = self._acceptor("expect box")
         with self.port.hands():
-            there = Money(sum(device.cashbox), device.unit.currency)
+            there = Money(sum(device.cashbox), device.currency)
         if there != value:
             raise SimulatorError(f"expect box {value}: there is {there}", hint="look at the notes that came back")
 

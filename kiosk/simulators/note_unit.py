@@ -28,6 +28,8 @@ class NoteUnit(DeviceRole, Protocol):
 
     #: False while the unit has no power.
     powered: bool
+    #: What the unit heard and said, counted; ``replies`` at least.
+    counters: dict[str, int]
 
     @property
     def currency(self) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from kiosk.errors import SimulatorError
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.protocols.escpos.device_model import MODELS
-from kiosk.protocols.id003.device import Id003Device
-from kiosk.protocols.id003.units import UNITS
 from kiosk.simulators import scenario
 from kiosk.simulators.lone_stage import AnyDevice, LoneStage
+from kiosk.simulators.note_unit import NoteUnit
+from kiosk.simulators.note_units import ACCEPTORS, note_unit
 from kiosk.simulators.pty_port import PtyPort
 from kiosk.simulators.receipt_image import render_text
 from kiosk.simulators.role_port import RolePort
@@ -20,7 +20,7 @@ from kiosk.simulators.scanners import LineScannerDevice
 from kiosk.simulators.tcp_port import TcpPort
 
 #: What `make_device` can make.
-KINDS = ("id003", "escpos", "scanner")
+KINDS = (*ACCEPTORS, "escpos", "scanner")
 
 
 def make_device(kind: str, *, currency: str = "USD", model: str = "epson", aim: bool = False) -> AnyDevice:
@@ -29,10 +29,8 @@ def make_device(kind: str, *, currency: str = "USD", model: str = "epson", aim: 
     Raises:
         SimulatorError: there is no such kind, note set or model.
     """
-    if kind == "id003":
-        if currency not in UNITS:
-            raise SimulatorError(f"no simulated unit reads {currency[:8]!r}", hint=f"choose of {', '.join(UNITS)}")
-        return Id003Device(UNITS[currency])
+    if kind in ACCEPTORS:
+        return note_unit(kind, currency)
     if kind == "escpos":
         if model not in MODELS:
             raise SimulatorError(f"there is no printer model {model[:20]!r}", hint=f"choose of {', '.join(MODELS)}")
@@ -131,10 +129,9 @@ def describe(port: RolePort[Any]) -> str:
     if port.died is not None:
         return f"the simulator died: {port.died!r}"
     with port.hands() as device:
-        if isinstance(device, Id003Device):
-            shown = "no power" if device.status is None else device.status.name
+        if isinstance(device, NoteUnit):
             inside = "" if device.inside is None else f", inside {device.inside}"
-            return f"{shown}, box {sum(device.cashbox)} in {len(device.cashbox)} notes{inside}"
+            return f"{device.shown}, box {sum(device.cashbox)} in {len(device.cashbox)} notes{inside}"
         if isinstance(device, EscposPrinter):
             bits = " ".join(f"{device.status(kind):02x}" for kind in (1, 2, 3, 4))
             power = "" if device.powered else "no power, "

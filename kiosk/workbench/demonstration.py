@@ -50,8 +50,9 @@ class Demonstration:
     def __init__(
         self, directory: Path | None = None, *, port: int = 0, quick: bool = False,
         say: Callable[[str], None] = lambda text: None, load_hub: Callable[[Path], HubSetup] | None = None,
+        acceptor: str = "id003",
     ) -> None:  # fmt: skip
-        """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk."""
+        """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk; `acceptor` is a wire protocol."""
         beside: type[HubBeside] | None = None
         if load_hub is not None:
             # Takes a second: before anything is made that an interrupt would leave behind.
@@ -60,10 +61,10 @@ class Demonstration:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._count = 0
-        self._quick = quick
+        self._quick, self._acceptor = quick, acceptor
         self.bench_port, self.screen_port = (port, port + 1) if port else free_ports(2)
         self.directory = DemoDirectory.choose(directory)
-        self.hardware = Hardware(self.directory.ports, CURRENCY, quick=quick)
+        self.hardware = Hardware(self.directory.ports, CURRENCY, quick=quick, acceptor=acceptor)
         self.core = ChildProcess(
             self.directory.config, self.directory.screen_url, self.directory.log, lambda text: self.note("kiosk", text)
         )
@@ -89,7 +90,9 @@ class Demonstration:
         """
         today = dt.datetime.now(ZoneInfo(ZONE)).date()
         self._say(f"preparing a kiosk in {self.directory.root}")
-        self.directory.write(screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick)
+        self.directory.write(
+            screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick, acceptor=self._acceptor
+        )
         self.library = self.directory.import_examples(
             today,
             lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}"),

@@ -27,6 +27,7 @@ from kiosk.core.people import hash_of
 from kiosk.errors import ConfigError
 from kiosk.journal.keys import SigningKey
 from kiosk.journal.receipt_seal import PublishedKey, PublishedKeys
+from kiosk.simulators.note_units import ACCEPTORS
 from kiosk.sync.importing import ImportReport, import_csv
 from kiosk.sync.mapping import Mapping, date_reader, date_writer, load_mapping
 from kiosk.sync.replica import Replica, data_set_of
@@ -127,12 +128,13 @@ class DemoDirectory:
         if not self._keep:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def write(self, *, screen_port: int, bench: str, quick: bool = False) -> None:
+    def write(self, *, screen_port: int, bench: str, quick: bool = False, acceptor: str = "id003") -> None:
         """Write the configuration, the kiosk's key and the city's list of published keys."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         values = {
             "kiosk": KIOSK, "currency": CURRENCY, "state": self.state, "runtime": self.runtime,
-            "published": self.published, "port": screen_port, "bench": bench, **self.ports,
+            "published": self.published, "port": screen_port, "bench": bench,
+            "acceptor": ACCEPTORS[acceptor][2], **self.ports,
         }  # fmt: skip
         text = _TEMPLATE.format(
             **{name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
@@ -249,7 +251,7 @@ framed_by = [{bench}]
 
 [[device]]
 name = "notes"
-driver = "id003_acceptor"
+driver = {acceptor}
 line = {{ port = {notes} }}
 
 [[device]]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
 from kiosk.protocols.escpos.device import EscposPrinter
-from kiosk.protocols.id003.device import Id003Device
+from kiosk.simulators.note_unit import NoteUnit
 from kiosk.workbench.demonstration import Demonstration
 
 #: Longest label that can be typed at the bench.
@@ -70,9 +70,9 @@ class Hands:
 
     def _insert(self, minor: str) -> str:
         with self._demo.hardware.acceptor.hands() as unit:
-            if not minor.isdecimal() or unit.unit.code_of(int(minor)) is None:
+            if not minor.isdecimal() or int(minor) not in unit.values:
                 raise SimulatorError("the unit does not know such a note")
-            value = Money(int(minor), unit.unit.currency)
+            value = Money(int(minor), unit.currency)
             if not unit.insert(value.minor):
                 raise SimulatorError(f"the {value} is not drawn in: {shown(unit)}")
         return f"fed {value}"
@@ -89,7 +89,7 @@ class Hands:
                 raise SimulatorError("no note lies at the mouth")
         return "took the note that came back"
 
-    def _acceptor_act(self, told: str, act: Callable[[Id003Device], object]) -> Callable[[str], str]:
+    def _acceptor_act(self, told: str, act: Callable[[NoteUnit], object]) -> Callable[[str], str]:
         def do(_: str) -> str:
             with self._demo.hardware.acceptor.hands() as unit:
                 act(unit)
@@ -139,7 +139,7 @@ class Hands:
 
 
 #: Act -> (what it was, how it is done).
-_ACCEPTOR: dict[str, tuple[str, Callable[[Id003Device], object]]] = {
+_ACCEPTOR: dict[str, tuple[str, Callable[[NoteUnit], object]]] = {
     "jam_acceptor": ("jammed the acceptor", lambda unit: unit.jam("acceptor")),
     "jam_stacker": ("jammed the stacker", lambda unit: unit.jam("stacker")),
     "clear_jam": ("cleared the jam", lambda unit: unit.clear_jam()),
@@ -162,21 +162,15 @@ _PRINTER: dict[str, tuple[str, Callable[[EscposPrinter], object]]] = {
     "free_cutter": ("freed the cutter", lambda printer: printer.free_cutter()),
 }
 
-#: Status of the unit in words.
+#: Where the unit stands, in words; a fault is told as the unit shows it.
 WORDS = {
-    "IDLING": "ready for a note", "ACCEPTING": "drawing a note in", "ESCROW": "holds a note in escrow",
-    "STACKING": "moving a note to the box", "VEND_VALID": "a note is in the box, not yet acknowledged",
-    "STACKED": "stacked a note", "REJECTING": "pushes a note back", "RETURNING": "gives a note back",
-    "HOLDING": "holds a note in escrow", "DISABLED": "takes no notes now", "INITIALIZE": "initialising",
-    "POWER_UP": "powered up", "POWER_UP_BILL_IN_ACCEPTOR": "powered up with a note in the acceptor",
-    "POWER_UP_BILL_IN_STACKER": "powered up with a note in the stacker", "STACKER_FULL": "the box is full",
-    "STACKER_OPEN": "the box is out",
-    "JAM_IN_ACCEPTOR": "jammed in the acceptor", "JAM_IN_STACKER": "jammed in the stacker",
-    "PAUSE": "a second note is at the mouth", "CHEATED": "somebody tampered with a note", "FAILURE": "out of order",
+    "off": "no power", "starting": "starting", "idle": "ready for a note", "inhibited": "takes no notes now",
+    "accepting": "drawing a note in", "escrow": "holds a note in escrow", "stacking": "moving a note to the box",
+    "credit": "a note is in the box, not yet acknowledged", "returning": "gives a note back",
+    "rejecting": "pushes a note back",
 }  # fmt: skip
 
 
-def shown(unit: Id003Device) -> str:
+def shown(unit: NoteUnit) -> str:
     """Tell what the unit shows, in words."""
-    status = unit.status
-    return "no power" if status is None else WORDS.get(status.name, status.name)
+    return WORDS.get(unit.stage) or unit.shown.lower().replace("_", " ")

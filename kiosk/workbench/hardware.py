@@ -11,26 +11,23 @@ import msgspec
 from kiosk.errors import SimulatorError
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.protocols.escpos.device_model import EPSON
-from kiosk.protocols.id003.device import Id003Device
-from kiosk.protocols.id003.units import UNITS, Speeds, Unit
+from kiosk.simulators.note_unit import NoteUnit
+from kiosk.simulators.note_units import note_unit
 from kiosk.simulators.pty_port import PtyPort
 from kiosk.simulators.role_port import RolePort
 from kiosk.simulators.scanners import LineScannerDevice
-
-#: Speeds for a scenario that nobody watches; the way of a note into the box stays as long as it is.
-QUICK = Speeds(boot_ms=100, initialize_ms=300, accepting_ms=150, returning_ms=200, rejecting_ms=150, cheated_ms=800)
 
 
 class Hardware:
     """Owns the three devices and their cables."""
 
-    def __init__(self, paths: Mapping[str, Path], currency: str, *, quick: bool = False) -> None:
-        unit: Unit = UNITS[currency]
-        model = EPSON
-        if quick:
-            unit = msgspec.structs.replace(unit, speeds=QUICK)
-            model = msgspec.structs.replace(EPSON, dots_per_second=6000, cut_ms=50)
-        self.acceptor = PtyPort(Id003Device(unit), paths["notes"], name="notes")
+    def __init__(
+        self, paths: Mapping[str, Path], currency: str, *, quick: bool = False, acceptor: str = "id003"
+    ) -> None:
+        """Put the hardware together; `acceptor` is the protocol of the note acceptor."""
+        model = msgspec.structs.replace(EPSON, dots_per_second=6000, cut_ms=50) if quick else EPSON
+        unit = note_unit(acceptor, currency, quick=quick)
+        self.acceptor: PtyPort[NoteUnit] = PtyPort(unit, paths["notes"], name="notes")
         self.printer = PtyPort(EscposPrinter(model), paths["receipt"], name="receipt")
         self.scanner = PtyPort(LineScannerDevice(), paths["scanner"], name="scanner")
         self.powered = True

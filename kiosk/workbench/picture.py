@@ -16,7 +16,6 @@ from kiosk.workbench.demonstration import Demonstration
 from kiosk.workbench.hands import shown
 
 #: Statuses in which something is wrong.
-_FAULTS = {"STACKER_FULL", "STACKER_OPEN", "JAM_IN_ACCEPTOR", "JAM_IN_STACKER", "PAUSE", "CHEATED", "FAILURE"}
 
 
 def state(demo: Demonstration, after: int) -> dict[str, Any]:
@@ -36,15 +35,14 @@ def state(demo: Demonstration, after: int) -> dict[str, Any]:
 
 def _acceptor(demo: Demonstration) -> dict[str, Any]:
     with demo.hardware.acceptor.hands() as unit:
-        currency = unit.unit.currency
-        status = unit.status
-        name = status.name if status is not None else ""
+        currency = unit.currency
+        stage = unit.stage
         box = sorted(Counter(unit.cashbox).items(), reverse=True)
         return {
             "plugged": demo.hardware.plugged("notes"),
-            "status": name,
+            "status": unit.shown if stage != "off" else "",
             "words": shown(unit),
-            "look": "dark" if status is None else "fault" if name in _FAULTS else "ok" if name == "IDLING" else "calm",
+            "look": {"off": "dark", "fault": "fault", "idle": "ok"}.get(stage, "calm"),
             "ready": unit.can_insert,
             "inside": str(Money(unit.inside, currency)) if unit.inside is not None else "",
             "box": [{"value": str(Money(value, currency)), "count": count} for value, count in box],
@@ -75,8 +73,8 @@ def _printer(demo: Demonstration) -> dict[str, Any]:
 
 def notes(demo: Demonstration) -> list[Money]:
     """Return the notes that the unit knows, smallest first."""
-    unit = demo.hardware.acceptor.role.unit
-    return [Money(unit.minor(slot), unit.currency) for slot in unit.slots if slot.used]
+    unit = demo.hardware.acceptor.role
+    return [Money(minor, unit.currency) for minor in unit.values]
 
 
 def receipt(demo: Demonstration, which: str) -> Receipt:

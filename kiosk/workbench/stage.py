@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
-from kiosk.protocols.id003.codes import DeviceStatus
 from kiosk.simulators.lone_stage import LoneStage
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.screen_hand import ScreenHand, amount
@@ -67,7 +66,7 @@ class WholeStage:
         # The screen says that a note is stacked before the command has reached the unit: a hand would see it move.
         end = time.monotonic() + _MOVES_S
         role = self.hardware.acceptor.role
-        while where == "stacker" and role.status == DeviceStatus.ESCROW and time.monotonic() < end:
+        while where == "stacker" and role.stage == "escrow" and time.monotonic() < end:
             time.sleep(0.01)
         self._notes.jam(where)
 
@@ -108,7 +107,7 @@ class WholeStage:
         said: int | None = None
         while time.monotonic_ns() < end:
             with self.hardware.acceptor.hands():
-                if device.status in (DeviceStatus.ESCROW, DeviceStatus.HOLDING):
+                if device.stage == "escrow":
                     said = device.counters["replies"] if said is None else said
                     if device.counters["replies"] > said and device.stack_by_itself():
                         return

@@ -138,4 +138,4 @@ def test_what_cannot_be_served_is_told_with_a_hint(tmp_path: Path) -> None:
         with pytest.raises(SimulatorError) as caught:
             call()
         assert caught.value.hint
-    assert set(KINDS) == {"id003", "escpos", "scanner"}
+    assert set(KINDS) == {"id003", "ccnet", "ebds", "ssp", "cctalk", "escpos", "scanner"}

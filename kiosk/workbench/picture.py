@@ -15,8 +15,6 @@ from kiosk.simulators.receipt_image import image_of
 from kiosk.workbench.demonstration import Demonstration
 from kiosk.workbench.hands import shown
 
-#: Statuses in which something is wrong.
-
 
 def state(demo: Demonstration, after: int) -> dict[str, Any]:
     """Return everything that the bench draws, and what happened after the event of that number."""

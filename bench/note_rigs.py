@@ -14,6 +14,7 @@ import msgspec
 from kiosk.api import DriverSpec
 from kiosk.protocols.explained import explain
 from kiosk.simulators.note_unit import NoteUnit
+from kiosk.simulators.note_units import note_unit
 
 #: Nanoseconds of one byte at 9600 baud with eleven bits: start, eight, parity, stop.
 BYTE_NS = 1_145_833
@@ -55,11 +56,22 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True):
         return unit
 
 
-def _id003() -> Any:
-    from kiosk.protocols.id003.device import Id003Device
+def _unit(protocol: str, **habits: Any) -> Callable[[], NoteUnit]:
+    """Return how to build a unit of a protocol whose model differs in some habits."""
 
-    return Id003Device()
+    def make() -> NoteUnit:
+        return note_unit(protocol, "USD", habits=habits)
+
+    return make
 
 
-RIGS: tuple[Rig, ...] = (Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_id003),)
+RIGS: tuple[Rig, ...] = (
+    Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_unit("id003")),
+    Rig(
+        name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"),
+    ),
+    Rig(
+        name="ebds-plain", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), options={"mode": "plain"},
+    ),
+)  # fmt: skip
 BY_NAME = {rig.name: rig for rig in RIGS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -25,8 +26,10 @@ QUICK = {
 }  # fmt: skip
 
 
-def note_unit(protocol: str, currency: str = "USD", *, quick: bool = False, **options: Any) -> NoteUnit:
-    """Build a simulated acceptor; `options` are those of the protocol's device role.
+def note_unit(
+    protocol: str, currency: str = "USD", *, quick: bool = False, habits: Mapping[str, Any] | None = None
+) -> NoteUnit:
+    """Build a simulated acceptor; `habits` are fields of the protocol's ``Unit`` that differ from the usual model.
 
     Raises:
         SimulatorError: there is no such protocol or note set.
@@ -37,10 +40,10 @@ def note_unit(protocol: str, currency: str = "USD", *, quick: bool = False, **op
     units = import_module(f"kiosk.protocols.{protocol}.units").UNITS
     if currency not in units:
         raise SimulatorError(f"no simulated unit reads {currency[:8]!r}", hint=f"choose of {', '.join(units)}")
-    unit = units[currency]
+    unit = msgspec.structs.replace(units[currency], **(habits or {}))
     if quick:
         slow = msgspec.structs.asdict(unit.speeds)
         speeds = {key: min(slow[key], most) for key, most in QUICK.items() if key in slow}
         unit = msgspec.structs.replace(unit, speeds=msgspec.structs.replace(unit.speeds, **speeds))
-    found: NoteUnit = getattr(import_module(f"kiosk.protocols.{module}"), name)(unit, **options)
+    found: NoteUnit = getattr(import_module(f"kiosk.protocols.{module}"), name)(unit)
     return found

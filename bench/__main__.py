@@ -25,7 +25,7 @@ from bench.measure_figures import file_system_of, room_on_disk, say
 from kiosk.errors import KioskError
 
 #: What can be measured, in this order.
-NAMES = ("note", "journal", "scan", "start", "idle")
+NAMES = ("note", "escrow", "journal", "scan", "start", "idle")
 
 
 def run(names: tuple[str, ...], *, quick: bool) -> dict[str, Any]:

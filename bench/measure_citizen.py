@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.replica_data import fill
 from kiosk.errors import SimulatorError
+from kiosk.simulators.note_units import ACCEPTORS
 from kiosk.workbench.demonstration import Demonstration
 
 _ANSWERS = {"reviewing": "pay", "consenting": "accept_conditions", "note_held": "agree_excess", "notice": "dismiss",
@@ -18,21 +19,23 @@ _PATIENCE_S = 90
 
 
 @contextmanager
-def running_demonstration(room: Path, *, citations: int, poll_ms: int = 0, extra: str = "") -> Iterator[Demonstration]:
+def running_demonstration(
+    room: Path, *, citations: int, poll_ms: int = 0, extra: str = "", acceptor: str = "id003"
+) -> Iterator[Demonstration]:
     """Run the ordinary process on simulated devices, with made-up open citations in its replica.
 
-    `poll_ms` sets how often acceptor and printer are polled, 0 for what they do by themselves; `extra` is added to the
-    configuration.
+    `acceptor` is the acceptor's wire protocol; `poll_ms` sets how often acceptor and printer are polled, 0 for what
+    they do by themselves; `extra` is added to the configuration.
     """
     room.mkdir(parents=True, exist_ok=True)
-    demo = Demonstration(room / "demo", quick=True)
+    demo = Demonstration(room / "demo", quick=True, acceptor=acceptor)
     try:
-        demo.directory.write(screen_port=demo.screen_port, bench=demo.bench_origin, quick=True)
+        demo.directory.write(screen_port=demo.screen_port, bench=demo.bench_origin, quick=True, acceptor=acceptor)
         text = demo.directory.config.read_text("utf-8")
         if poll_ms:
             text = text.replace('profile = "', f'poll_ms = {poll_ms}, profile = "')
-            acceptor = 'driver = "id003_acceptor"'
-            text = text.replace(acceptor, f"{acceptor}\noptions = {{ poll_ms = {poll_ms} }}")
+            driver = f'driver = "{ACCEPTORS[acceptor][2]}"'
+            text = text.replace(driver, f"{driver}\noptions = {{ poll_ms = {poll_ms} }}")
         demo.directory.config.write_text(text + extra, "utf-8")
         fill(demo.directory.state / "sync.db", citations)
         demo.hardware.start()

@@ -1,8 +1,9 @@
-"""Idle processor time and resident memory of a kiosk with three polled devices and its screen open.
+"""Idle processor time and resident memory of a kiosk with four polled devices and its screen open.
 
-Two acceptors and a printer are polled every 200 ms, a scanner is listened to, and a client follows the screen's events
-and sends the page's heartbeat, as a browser does.  Processor time is user and system time of the whole process from
-/proc; beside it, in the same seconds, a bare interpreter with three threads that only wake every 200 ms.
+Three acceptors of three protocols and a printer are polled every 200 ms, a scanner is listened to, and a client follows
+the screen's events and sends the page's heartbeat, as a browser does.  Processor time is user and system time of the
+whole process from /proc; beside it, in the same seconds, a bare interpreter with four threads that only wake every
+200 ms.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from urllib.parse import urlsplit
 
 from bench.measure_citizen import running_demonstration, wait_in_service
 from bench.measure_figures import Aim, say
-from kiosk.protocols.id003.device import Id003Device
-from kiosk.protocols.id003.units import UNITS
+from kiosk.simulators.note_units import ACCEPTORS, note_unit
 from kiosk.simulators.pty_port import PtyPort
 from kiosk.workbench.demonstration import Demonstration
 
 POLL_MS = 200
+#: Acceptors beside the first one, which speaks ID003.
+OTHERS = ("ccnet", "ebds")
 SECONDS = 30
 _ALIVE_S = 5
-#: Wakes as often as three line threads and does nothing: the least that such an interpreter can take.
+#: Wakes as often as four line threads and does nothing: the least that such an interpreter can take.
 _WAKING = """
 import threading, time
 def wake():
     while True: time.sleep(0.2)
-for _ in range(3): threading.Thread(target=wake, daemon=True).start()
+for _ in range(4): threading.Thread(target=wake, daemon=True).start()
 time.sleep(3600)
 """
 
@@ -40,28 +42,31 @@ time.sleep(3600)
 def measure(room: Path, *, quick: bool = False) -> tuple[dict[str, Any], list[Aim]]:
     """Let a kiosk idle; return the figures and both aims."""
     seconds = 1 if quick else SECONDS
-    second = room / "second-acceptor"
-    extra = (
-        f'\n[[device]]\nname = "notes_2"\ndriver = "id003_acceptor"\nline = {{ port = "{second}" }}\n'
-        f"options = {{ poll_ms = {POLL_MS} }}\n"
+    others: list[PtyPort[Any]] = [
+        PtyPort(note_unit(protocol), room / protocol, name=f"notes_{protocol}") for protocol in OTHERS
+    ]
+    extra = "".join(
+        f'\n[[device]]\nname = "notes_{protocol}"\ndriver = "{ACCEPTORS[protocol][2]}"\n'
+        f'line = {{ port = "{room / protocol}" }}\noptions = {{ poll_ms = {POLL_MS} }}\n'
+        for protocol in OTHERS
     )
-    other: PtyPort[Any] = PtyPort(Id003Device(UNITS["USD"]), second, name="notes_2")
     waking = subprocess.Popen([sys.executable, "-c", _WAKING])
     try:
         with (
-            other,
+            others[0],
+            others[1],
             running_demonstration(room / "idle", citations=1_000, extra=extra, poll_ms=POLL_MS) as demo,
             open_screen(demo),
         ):
             pid = demo.core.pid
             assert pid is not None
-            ports: tuple[PtyPort[Any], ...] = (demo.hardware.acceptor, demo.hardware.printer, other)
+            ports: tuple[PtyPort[Any], ...] = (demo.hardware.acceptor, demo.hardware.printer, *others)
             counted = [CountedDevice(port.role) for port in ports]
             for port, device in zip(ports, counted, strict=True):
                 port.role = device
             time.sleep(0.5 if quick else 10)  # set-ups, first tidying and caches are no idling
             before = [device.heard for device in counted]
-            say(f"idle: {seconds} s with three devices polled every {POLL_MS} ms and the screen open")
+            say(f"idle: {seconds} s with four devices polled every {POLL_MS} ms and the screen open")
             begun, kiosk, bare = time.monotonic(), _cpu_s(pid), _cpu_s(waking.pid)
             time.sleep(seconds)
             took = time.monotonic() - begun
@@ -78,7 +83,7 @@ def measure(room: Path, *, quick: bool = False) -> tuple[dict[str, Any], list[Ai
         "memory_mb": memory, "bare_interpreter_mb": bare_memory, "threads": threads,
     }  # fmt: skip
     return figures, [
-        Aim("idle CPU, three devices polled at 200 ms", 3.0, percent, "% of a core",
+        Aim("idle CPU, four devices polled at 200 ms", 3.0, percent, "% of a core",
             f"an interpreter that only wakes as often: {bare_percent:.2f} %"),
         Aim("resident memory with the screen open", 80.0, memory["rss"], "MB",
             f"a bare interpreter: {bare_memory['rss']:.1f} MB"),

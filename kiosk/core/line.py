@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from kiosk.core.grace import Grace
 from kiosk.core.recorder import LineRecorder
 from kiosk.core.runner import DriverSeat
 from kiosk.core.runner_orphans import refusal, refusals
@@ -103,6 +104,7 @@ class LineWorker:
         self._reopen_wait = REOPEN_FIRST_NS
         self._was_present: bool | None = None
         self._look_at = clock()
+        self._grace = Grace()
 
     # --- from other threads -------------------------------------------------------------------------------
 
@@ -177,7 +179,7 @@ class LineWorker:
             return
         if isinstance(event, ProtocolFault):
             self.recorder.count("CommunicationErrorCount")
-        self._tell(event)
+        self._tell(self._grace.sift(event))
 
     def _work(self) -> None:
         try:
@@ -189,6 +191,8 @@ class LineWorker:
         seat.remember(*self._memory)
         while not self._stopping and not seat.dead:
             now = self.last_tick = self._clock()
+            if (late := self._grace.over(now)) is not None:
+                self._news(late)
             if not self.connected:
                 self._try_open(seat, now)
             self._give_commands(seat)
@@ -221,6 +225,7 @@ class LineWorker:
             return
         self.connected, self.last_error, self._reopen_wait = True, "", REOPEN_FIRST_NS
         self.recorder.port("opened", now, "OpenCount")
+        self._grace.back(now)
         seat.port(Opened(facts), self._clock())
         if self._notes_order is not None and not seat.dead:
             order, self._notes_order = self._notes_order, None
@@ -326,6 +331,7 @@ class LineWorker:
         self.recorder.port(f"lost: {error.message}", now, "LostCount")
         if isinstance(error, TurnLost):
             self.recorder.count("TurnLostCount")
+        self._grace.lost(now)
         seat.port(Lost(error.message), now)
 
     def _wait(self, seat: DriverSeat) -> None:
@@ -333,7 +339,7 @@ class LineWorker:
             return
         now = self._clock()
         until = now + HEARTBEAT_NS
-        for moment in (seat.deadline(), self._write_by):
+        for moment in (seat.deadline(), self._write_by, self._grace.deadline()):
             if moment is not None:
                 until = min(until, moment)
         if not self.connected:

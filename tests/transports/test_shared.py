@@ -317,7 +317,7 @@ def build(options: Options, tools: DriverTools) -> Driver:
     return Poller(options)
 
 
-POLLER = DriverSpec("poller", "Scanner", ("serial",), Options, build, capabilities=Capabilities(shares_line=True))
+POLLER = DriverSpec("poller", "CoinAcceptor", ("serial",), Options, build, capabilities=Capabilities(shares_line=True))
 ALONE = msgspec.structs.replace(POLLER, name="alone", capabilities=Capabilities())
 SPECS = {"poller": POLLER, "alone": ALONE}
 
@@ -373,6 +373,7 @@ def start(path: str, manners: Mapping[str, str]) -> tuple[Supervisor, queue.Queu
         hotplug=False, policy=RestartPolicy(budget=2, first_ns=MS),
     )  # fmt: skip
     supervisor.start()
+    until(lambda: supervisor.status()[0].counters.get("OpenCount", 0) > 0, supervisor)
     return supervisor, news
 
 

@@ -15,6 +15,7 @@ from kiosk.plugins.hookspecs import hookimpl
 #: Plugin name -> module with a module-level ``SPEC``.
 BUILT_IN = {
     "id003_acceptor": "kiosk.drivers.id003_acceptor",
+    "ebds_acceptor": "kiosk.drivers.ebds_acceptor",
     "ccnet_acceptor": "kiosk.drivers.ccnet_acceptor",
     "line_scanner": "kiosk.drivers.line_scanner",
     "wedge_scanner": "kiosk.drivers.wedge_scanner",

@@ -312,7 +312,7 @@ class NoteWatch:
         if note.doubted and note.leaving:
             self._dispute(note, "ended_in_doubt", sight)
             return
-        note.doubted = False
+        elsewhere, note.doubted = note.moving or note.unwatched, False
         if other or note.leaving:  # the unit shows a second life: the first has ended without credit
             self._return(note, note.reason or "escrow_of_another_note", sight.raw)
             self._begin(sight, now)
@@ -323,8 +323,8 @@ class NoteWatch:
         limits = self._limits
         if note.moving:  # it fell back into escrow: what was acknowledged is void
             note.moving = note.acked = False
-            if note.order is Order.STACK and not limits.restack_moved:
-                self._send_back(note, "escrow_after_moving")
+        if elsewhere and note.order is Order.STACK and not limits.restack_moved:
+            self._send_back(note, "escrow_after_moving")
         if note.phase is Phase.INTENDED:
             if note.order is None:
                 self._send_back(note, "escrow_after_restart")

@@ -62,7 +62,7 @@ def links(machine: Machine, setup: Setup) -> Iterator[Check]:
     """Every configured port is there and may be opened."""
     if not setup.devices:
         yield Check(
-            "ports", "fail", "no device is configured", "add [[device]] sections; kiosk devices --map shows the ports"
+            "ports", "fail", "no device is configured", "add [[device]] sections; kiosk devices scan shows the ports"
         )
     for device in setup.devices:
         port = str(device.line.get("port", ""))
@@ -73,7 +73,7 @@ def links(machine: Machine, setup: Setup) -> Iterator[Check]:
                 "ports",
                 "fail",
                 f"{device.name}: {port} does not exist",
-                "plug it in, or mend its udev link: kiosk devices --map",
+                "plug it in, or mend its udev link: kiosk devices scan",
             )
         elif not os.access(machine.root / port.lstrip("/"), os.R_OK | os.W_OK):
             yield Check(

@@ -21,7 +21,7 @@ COMMANDS: Commands = {
     "demo": ("demonstrating", "demo", "start a whole kiosk on simulated devices"),
     "simulate": ("simulating", "simulate", "run one simulated device alone"),
     "status": ("asking", "status", "what the running kiosk is doing"),
-    "devices": ("asking", "devices", "the devices and how they are"),
+    "devices": ("devices", "devices", "the devices and how they are; what is plugged in"),
     "wire": ("wire", "wire", "explain, record or replay what passes on a device's line"),
     "doctor": ("doctor", "doctor", "find what is wrong with this machine and how to mend it"),
     "config": ("configuring", "config", "check or show a configuration"),

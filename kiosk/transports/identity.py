@@ -31,16 +31,16 @@ _PLACE = re.compile(r"usbport:(\d+-\d+(?:\.\d+)*(?::\d+\.\d+)?)")
 _USB = re.compile(r"usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::(.+))?")
 
 
-#: How a port's name behaves -> words for people.  Behind the first three the same unit comes back by itself.
+#: What a port's name is made of -> how it behaves, as the rest of a sentence that begins with "its name".
 STEADINESS = {
-    "serial": "follows the device: its serial number",
-    "own": "a name of your own from udev: as steady as its rule",
-    "built_in": "a port of this machine",
+    "serial": "follows the device by its serial number",
+    "own": "is your own, from udev: as steady as its rule",
+    "built_in": "is a port of this machine",
     "socket": "follows the socket, not the device",
     "address": "follows the address, not the device",
     "kind": "fits every device of this kind",
     "number": "changes places at a reboot",
-    "unknown": "nobody can tell",
+    "unknown": "says nothing about the device",
 }
 #: Steadiness of ports behind which another unit can turn up without anybody having written so.
 LOOSE = ("socket", "address", "kind", "number")

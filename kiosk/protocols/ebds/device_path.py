@@ -278,8 +278,7 @@ class NotePath:
         """A new toggle came: what the last reply told is known."""
         if self.events and self.events[0].told:
             self.events.pop(0)
-            owed = any(event.state is State.STACKED for event in self.events)
-            if self.note is not None and self.note.place is Place.BOX and not owed:
+            if self.note is not None and self.note.place is Place.BOX:
                 self.note = None
 
     # --- what the host asks -------------------------------------------------------------------------------------------
@@ -293,7 +292,6 @@ class NotePath:
             return False
         if self.stage in (Stage.ESCROWED, Stage.HELD) and not self.stopped:
             if operation & Operation.STACK:
-                self._finished = False
                 self.stack()
             elif operation & Operation.RETURN:
                 self.give_back()

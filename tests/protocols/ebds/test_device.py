@@ -115,6 +115,11 @@ def test_no_note_is_drawn_in_before_the_last_event_is_acknowledged() -> None:
     host.until(State.STACKED)
     assert not host.device.insert(100)
     host.poll()
+    host.escrow(100)
+    host.poll(Operation.RETURN)
+    host.until(State.RETURNED)
+    assert not host.device.insert(100)
+    host.poll()
     assert host.device.insert(100)
 
 
@@ -322,6 +327,13 @@ def test_a_lacking_query_is_answered_with_the_software_crc(number: int) -> None:
     told = host.query(number)
     assert told == b"\x01\x0a\x02\x0b"
     assert is_crc_reply(told)
+
+
+def test_a_query_that_is_not_zero_before_its_number_is_one_that_it_lacks() -> None:
+    host = Host().ready()
+    answer = host.ask(MessageType.AUXILIARY, bytes((0, 1, Query.SERIAL_NUMBER)))
+    assert answer is not None
+    assert is_crc_reply(answer.data)
 
 
 def test_soft_reset_has_no_answer_and_the_unit_powers_up_again() -> None:

@@ -17,10 +17,16 @@ from kiosk.errors import SimulatorError
 from kiosk.protocols.ebds.codes import COMMAND_BYTES, ENQ, MessageType, Operation
 from kiosk.protocols.ebds.device_answers import Answers
 from kiosk.protocols.ebds.device_hands import HandledNotePath
-from kiosk.protocols.ebds.device_path import MS, Place, Stage
+from kiosk.protocols.ebds.device_note import Place, Stage
+from kiosk.protocols.ebds.device_path import MS
 from kiosk.protocols.ebds.frames import Decoder, Frame, FrameFault, encode
 from kiosk.protocols.ebds.payloads import parse_command
 from kiosk.protocols.ebds.units import USD_UNIT, Unit
+
+_STAGES = {
+    Stage.ACCEPTING: "accepting", Stage.ESCROWED: "escrow", Stage.HELD: "escrow", Stage.STACKING: "stacking",
+    Stage.RETURNING: "returning", Stage.REJECTING: "rejecting",
+}  # fmt: skip
 
 
 class EbdsDevice:
@@ -81,9 +87,24 @@ class EbdsDevice:
         return self._path.inside
 
     @property
-    def stage(self) -> Stage | None:
-        """What the unit is doing; None without power and while it boots."""
-        return self._path.stage if self._on() else None
+    def stage(self) -> str:
+        """Where the unit stands, in words that every protocol has."""
+        path = self._path
+        if not self.powered:
+            return "off"
+        if not self._on() or path.stage is Stage.POWER_UP:
+            return "starting"
+        if path.stopped or path.second_note or (path.full and path.resting):
+            return "fault"
+        if path.stage is not Stage.IDLE:
+            return _STAGES[path.stage]
+        if self.stacked_unacknowledged:
+            return "credit"
+        if path.note is not None:
+            return "rejecting"
+        if path.cheated_polls:
+            return "fault"
+        return "idle" if path.command.enabled else "inhibited"
 
     @property
     def shown(self) -> str:

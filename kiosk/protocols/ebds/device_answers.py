@@ -16,7 +16,8 @@ from kiosk.protocols.ebds.codes import (
     State,
     Subtype,
 )
-from kiosk.protocols.ebds.device_path import Event, NotePath, Stage
+from kiosk.protocols.ebds.device_note import Event, Stage
+from kiosk.protocols.ebds.device_path import NotePath
 from kiosk.protocols.ebds.frames import Frame
 from kiosk.protocols.ebds.payloads import (
     BARCODE_BYTES,

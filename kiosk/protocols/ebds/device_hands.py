@@ -6,7 +6,8 @@ These acts are physical: they work on where things are, and the wire only shows 
 from __future__ import annotations
 
 from kiosk.protocols.ebds.codes import State
-from kiosk.protocols.ebds.device_path import Event, Note, NotePath, Place, Stage
+from kiosk.protocols.ebds.device_note import Event, Note, Place, Stage
+from kiosk.protocols.ebds.device_path import NotePath
 
 #: Stages out of which a hand can still pull a note that can come back.
 _PULLABLE = frozenset({Stage.ACCEPTING, Stage.ESCROWED, Stage.HELD, Stage.STACKING, Stage.RETURNING})

@@ -12,65 +12,12 @@ it, else `inside`.  Every inserted note is in exactly one of them.
 
 from __future__ import annotations
 
-import enum
-
-import msgspec
-
 from kiosk.protocols.ebds.codes import Operation, PowerUpPolicy, Setting, State
+from kiosk.protocols.ebds.device_note import Event, Note, Place, Stage
 from kiosk.protocols.ebds.payloads import Command, NoteRecord, enabled_notes
 from kiosk.protocols.ebds.units import Unit
 
 MS = 1_000_000
-
-
-class Stage(enum.Enum):
-    """What the unit is doing."""
-
-    POWER_UP = "power up"
-    IDLE = "idling"
-    ACCEPTING = "accepting"
-    ESCROWED = "escrowed"
-    #: A power cut caught the note at escrow: out of order until the host says what is to become of it.
-    HELD = "holding after power up"
-    STACKING = "stacking"
-    RETURNING = "returning"
-    REJECTING = "rejecting"
-
-
-class Place(enum.Enum):
-    """Where a note is."""
-
-    #: Returnable: drawn in, in escrow, or on its way before the point of no return.
-    PATH = "path"
-    #: Pushed out, waiting at the mouth for a hand.
-    MOUTH = "mouth"
-    #: It cannot come back and is not fully in the box.
-    PAST = "past"
-    #: In the box, but its stacked event is not acknowledged.
-    BOX = "box"
-
-
-class Note:
-    """The one note, or barcode ticket, that the unit is busy with."""
-
-    def __init__(self, minor: int, row: NoteRecord | None, ticket: str | None = None) -> None:
-        self.minor = minor
-        self.row = row
-        #: What the barcode of a ticket says; None for a note.  A ticket is no money and is counted nowhere.
-        self.ticket = ticket
-        self.place = Place.PATH
-
-
-class Event(msgspec.Struct):
-    """Something that the next reply tells, once."""
-
-    #: `State.STACKED`, `State.RETURNED`, or 0 for "the customer took it".
-    state: State
-    #: The note it speaks of; None is a blank event.
-    row: NoteRecord | None = None
-    ticket: str | None = None
-    #: A reply told it; a new toggle acknowledges that.
-    told: bool = False
 
 
 #: Stages that each have their bit in the first status byte.
@@ -142,8 +89,12 @@ class NotePath:
     @property
     def free(self) -> bool:
         """Tell whether a note could be drawn in, enabled or not."""
-        clear = self.note is None and not self.events and not self.second_note
-        return self.stage is Stage.IDLE and clear and not self.stopped and not self.full
+        return self.resting and not self.second_note and not self.stopped and not self.full
+
+    @property
+    def resting(self) -> bool:
+        """Tell whether nothing is on its way and nothing waits to be told."""
+        return self.stage is Stage.IDLE and self.note is None and not self.events
 
     @property
     def state(self) -> State:
@@ -337,7 +288,7 @@ class NotePath:
         self._polled_at = self.now
         if self._policy_wanted or slow:
             self._policy_wanted = False
-            wait = speeds.power_up_ms if self.box_in else speeds.power_up_without_box_ms
+            wait = speeds.initialize_ms if self.box_in else speeds.initialize_without_box_ms
             self._due = self.now + wait * MS
 
     def _powered_up(self) -> None:

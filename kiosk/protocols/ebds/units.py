@@ -21,9 +21,9 @@ class Speeds(msgspec.Struct, frozen=True):
     #: From power, or SOFT RESET, to the first answer; the unit is silent meanwhile.
     boot_ms: int = 300
     #: Power up shown after that (sheet §8: 2 s, and up to 19 s without a box).
-    power_up_ms: int = 2000
+    initialize_ms: int = 2000
     #: The same while the box is missing.
-    power_up_without_box_ms: int = 19_000
+    initialize_without_box_ms: int = 19_000
     accepting_ms: int = 600
     #: From the stack command to the note fully in the box.
     stacking_ms: int = 900

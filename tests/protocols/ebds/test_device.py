@@ -14,7 +14,7 @@ from kiosk.protocols.ebds.device import EbdsDevice
 from kiosk.protocols.ebds.frames import encode
 from kiosk.protocols.ebds.payloads import enable_mask, is_blank, is_crc_reply, parse_part_number, parse_value_table
 from kiosk.protocols.ebds.units import EUR_UNIT, UNITS, USD_UNIT, Unit
-from kiosk.simulators.note_unit import NoteUnit
+from kiosk.simulators.note_unit import STAGES, NoteUnit
 from tests.protocols.ebds.ebds_rig import MS, Host
 
 
@@ -27,6 +27,30 @@ def test_it_offers_what_every_note_unit_offers() -> None:
     assert (EbdsDevice().currency, EbdsDevice(EUR_UNIT).currency) == ("USD", "EUR")
     assert EbdsDevice().values == (100, 200, 500, 1000, 2000, 5000, 10_000)
     assert EbdsDevice(EUR_UNIT).values == (500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+
+
+def test_where_it_stands_is_told_in_words_that_every_protocol_has() -> None:
+    host = Host()
+    told = [host.device.stage]
+    host.booted()
+    told.append(host.device.stage)
+    host.device.insert(2000)
+    told.append(host.device.stage)
+    host.until(State.ESCROWED)
+    told.append(host.device.stage)
+    host.poll(Operation.STACK)
+    told.append(host.device.stage)
+    host.until(State.STACKED)
+    told.append(host.device.stage)
+    host.enabled = 0
+    host.poll()
+    told.append(host.device.stage)
+    host.device.jam("stacker")
+    told.append(host.device.stage)
+    host.device.cut_power()
+    told.append(host.device.stage)
+    assert told == ["starting", "idle", "accepting", "escrow", "stacking", "credit", "inhibited", "fault", "off"]
+    assert set(told) <= set(STAGES)
 
 
 # --- the toggle (§3) ------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ BUILT_IN = {
     "id003_acceptor": "kiosk.drivers.id003_acceptor",
     "ebds_acceptor": "kiosk.drivers.ebds_acceptor",
     "ccnet_acceptor": "kiosk.drivers.ccnet_acceptor",
+    "ssp_acceptor": "kiosk.drivers.ssp_acceptor",
     "line_scanner": "kiosk.drivers.line_scanner",
     "wedge_scanner": "kiosk.drivers.wedge_scanner",
     "hid_pos_scanner": "kiosk.drivers.hid_pos_scanner",

@@ -335,6 +335,7 @@ class EbdsAcceptor:
             self._poll(now)
         else:
             self._repeats += 1
+            self._folder.lossy = self._options.lost_reply == "doubted"
             self._line.again(now, self._wait_ns())
 
     def _keep_waiting(self, now: int) -> None:

@@ -231,6 +231,25 @@ def test_a_stacking_note_that_a_unit_forgot_ends_as_configured(forgotten: str, k
     assert [type(event) for event in rig.told(NoteStacked, NoteDisputed, NoteReturned)] == [kind]
 
 
+@pytest.mark.parametrize(("lost_reply", "kind"), [("doubted", NoteDisputed), ("trusted", NoteReturned)])
+def test_rest_behind_a_lost_reply_proves_no_return(lost_reply: str, kind: type) -> None:
+    rig = ready(lost_reply=lost_reply)
+    stacked(rig)
+    rig.unit.lose, rig.unit.stubborn = 1, True  # a unit that does not repeat itself, and the event in the lost reply
+    rig.event(STACKED | IDLING, note=TWENTY)
+    rig.run(1_000)
+    assert [type(event) for event in rig.told(NoteStacked, NoteDisputed, NoteReturned)] == [kind]
+
+
+def test_a_lost_reply_before_the_stack_command_casts_no_doubt() -> None:
+    rig = ready()
+    rig.unit.lose = 2
+    rig.show(ACCEPTING, ms=1_500)
+    stacked(rig)
+    rig.show(IDLING)
+    assert [type(event) for event in rig.told(NoteStacked, NoteDisputed, NoteReturned)] == [NoteReturned]
+
+
 def test_a_note_nobody_announced_has_the_value_of_the_wire_and_no_name() -> None:
     rig = ready()
     rig.event(STACKED | IDLING, note=TEN)

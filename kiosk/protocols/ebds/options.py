@@ -59,6 +59,9 @@ class EbdsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The same when it was the host that restarted: its first toggle may have acknowledged a stacked event that nobody
     #: read (§8 ``?``), so a unit at rest proves nothing.
     restarted_note: Literal["returned", "disputed"] = "disputed"
+    #: A reply was lost behind STACK and the unit rests without an event: ``trusted``, it would have repeated the event,
+    #: so the note was returned; ``doubted``, repeating rests on one written source (§9), so it is a dispute.
+    lost_reply: Literal["trusted", "doubted"] = "doubted"
     #: STACK is sent this often in all, each time with a fresh toggle; 1 never repeats it (sheet §8, design advice).
     stack_tries: int = 3
     #: Polls that must show the note in escrow, and nothing else, before STACK or RETURN is sent again.

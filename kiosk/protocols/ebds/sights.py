@@ -83,6 +83,9 @@ class Folder:
         self._currency, self._held = currency, held
         #: The status before; None before the first.
         self.before: Status | None = None
+        #: A reply was lost since a note was last seen in escrow.  A unit that does not repeat itself (§9) told an event
+        #: in it perhaps, so that rest proves no return of a note whose STACK is out.
+        self.lossy = False
 
     def fold(self, reading: Reading, row: int, values: Mapping[int, Money], *, hopeless: bool) -> tuple[Sight, ...]:
         """Return what a fresh reply shows, in order.
@@ -113,6 +116,7 @@ class Folder:
         if _edge(Condition.CHEATED, status, before):
             out.append(Sight(Seen.NOTHING, "cheated", reading.raw, doubt=True))
         if State.ESCROWED in status.state and (not row or named):
+            self.lossy = False
             taken = note is None or note.classification in _TAKEN
             unread = note is None and bool(status.note_value) and not values and not hopeless
             out.append(
@@ -122,7 +126,7 @@ class Folder:
                 )
             )  # fmt: skip
         else:
-            out.append(_elsewhere(status, reading.raw))
+            out.append(_elsewhere(status, reading.raw, self.lossy))
         return tuple(out)
 
 
@@ -142,7 +146,7 @@ def _edge(condition: Condition, status: Status, before: Status | None) -> bool:
     return before is not None and condition in status.condition and condition not in before.condition
 
 
-def _elsewhere(status: Status, raw: str) -> Sight:
+def _elsewhere(status: Status, raw: str, lossy: bool) -> Sight:
     """Return the sight of a status without an event and without a note in escrow."""
     state = status.state
     if State.ESCROWED in state:  # a reply to a query, which names no note: the next poll does
@@ -152,11 +156,11 @@ def _elsewhere(status: Status, raw: str) -> Sight:
     if State.RETURNING in state:
         return Sight(Seen.GOING_BACK, "returning", raw)
     if State.ACCEPTING in state:
-        return Sight(Seen.DRAWING_IN, "accepting", raw)
+        return Sight(Seen.DRAWING_IN, "accepting", raw, doubt=lossy)
     if faulty(status):
         return Sight(Seen.NOTHING, "fault", raw, doubt=True)
     if Condition.CASSETTE_ATTACHED not in status.condition:
         return Sight(Seen.NOTHING, "cassette removed", raw, doubt=True)
     if State.IDLING in state:
-        return Sight(Seen.AT_REST, "idling", raw)
+        return Sight(Seen.AT_REST, "idling", raw, doubt=lossy)
     return Sight(Seen.NOTHING, "out of service", raw, doubt=True)

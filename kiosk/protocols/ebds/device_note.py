@@ -1,4 +1,4 @@
-"""What a simulated EBDS unit is busy with: its stages, the places and the end of a note, the events it owes (§5, §8)."""
+"""What a simulated EBDS unit is busy with: its stages, the places of a note, the events it owes (§5, §8)."""
 
 from __future__ import annotations
 

@@ -49,14 +49,14 @@ from kiosk.api import (
     Write,
     WriteTimedOut,
 )
-from kiosk.protocols.ebds.codes import DISABLED, Condition, MessageType, Operation, Report, State
+from kiosk.protocols.ebds.codes import DISABLED, MessageType, Operation
 from kiosk.protocols.ebds.edges import Edges
 from kiosk.protocols.ebds.frames import FrameFault
 from kiosk.protocols.ebds.host import HostLine, Reply
 from kiosk.protocols.ebds.options import MS, EbdsOptions, base_command, limits
 from kiosk.protocols.ebds.payloads import Status
 from kiosk.protocols.ebds.settings import Request, UnitSettings
-from kiosk.protocols.ebds.sights import EVENTS, Folder, Reading, contradiction, faulty, read
+from kiosk.protocols.ebds.sights import EVENTS, Folder, Reading, contradiction, may_hold, read, settled
 from kiosk.protocols.ebds.status_words import MISCONFIGURED_STATE, STATES, UNKNOWN_STATE, words
 from kiosk.protocols.note_life import Order, Seen, Sight
 from kiosk.protocols.note_watch import NoteWatch
@@ -100,7 +100,7 @@ class EbdsAcceptor:
         #: Polls that must still show the note in escrow before an order is sent again.
         self._still = 0
         #: RETURNs that may still be tried on a note that the unit may hold since a power-up.
-        self._free_left = self._options.stack_tries if self._options.free_held else 0
+        self._arm()
         self._identified = self._known = False
         self._settings.begin(now)
         self._watch.table_wanted, self._watch.table_hopeless = False, self._options.extended
@@ -233,8 +233,12 @@ class EbdsAcceptor:
             watch.table_hopeless = bool(settings.problem)
             self._poll_due = now
 
+    def _arm(self) -> None:
+        self._free_left = self._options.stack_tries if self._options.free_held else 0
+
     def _silence(self) -> None:
         self._silent += 1
+        self._arm()  # there may have been a power cut
         if self._silent == 1:
             self._fault("timeout", "no reply", "")
         if self._silent == self._options.device_lost_after:
@@ -248,7 +252,7 @@ class EbdsAcceptor:
         self._events += self._edges.take(reading)
         if self._edges.restarted:
             self._settings.unset()
-            self._free_left = self._options.stack_tries if self._options.free_held else 0
+            self._arm()
         elif status.state:
             self._free_left = 0
         if self._edges.box_back:
@@ -294,36 +298,21 @@ class EbdsAcceptor:
                 wanted = settings.enabled()
                 self._poll_due = self._poll_due if wanted == self._enabled else now
                 self._enabled = wanted
-            order = watch.wanted(now)
+            order, known = watch.wanted(now), None if self._first else self._status
             if watch.table_wanted and not settings.table and not watch.table_hopeless:
                 self._ask(settings.table_request(), now)
             elif order in _ORDERS and not self._still:
                 self._order(order, now)
                 watch.sent(order, now)
-            elif self._free_left and not self._still and self._held():
+            elif self._free_left and not self._still and known and may_hold(known):
                 self._free_left -= 1
                 self._order(Order.RETURN, now)
             elif now >= self._poll_due:
                 self._poll(now)
-            elif self._settled() and not watch.in_flight:
+            elif known and settled(known) and not watch.in_flight:
                 request = settings.next_request(now)
                 if request is not None:
                     self._ask(request, now)
-
-    def _settled(self) -> bool:
-        """Tell whether the unit is idle enough to be set up (sheet §6)."""
-        status = self._status
-        return status is not None and not (
-            self._first or status.state & ~State.IDLING or Report.POWER_UP in status.report or faulty(status)
-        )
-
-    def _held(self) -> bool:
-        """Tell whether the unit may be out of service because it holds a note since a power-up (sheet §8)."""
-        status = self._status
-        return (
-            status is not None and self._settled() and not status.state
-            and Condition.CASSETTE_ATTACHED in status.condition and Condition.STACKER_FULL not in status.condition
-        )  # fmt: skip
 
     def _retry(self, now: int) -> None:
         """Repeat what was not answered, or put a poll in its place: always with the same toggle."""

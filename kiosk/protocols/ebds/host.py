@@ -75,7 +75,7 @@ class HostLine:
         self.again(now, timeout_ns)
 
     def again(self, now: int, timeout_ns: int, data: bytes | None = None) -> None:
-        """Write the present message with its toggle once more; for this once, a command with `data` stands in for it."""
+        """Write the present message with its toggle once more; for once, a command with `data` stands in for it."""
         kind, content = (self._kind, self._data) if data is None else (MessageType.COMMAND, data)
         self._outbound.append(encode(kind, self._toggle, content))
         self._owed += 1

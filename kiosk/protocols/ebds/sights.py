@@ -142,6 +142,17 @@ def faulty(status: Status) -> bool:
     return broken or Condition.JAMMED in status.condition
 
 
+def settled(status: Status) -> bool:
+    """Tell whether the unit is idle enough to be set up (sheet §6)."""
+    return not (status.state & ~State.IDLING or Report.POWER_UP in status.report or faulty(status))
+
+
+def may_hold(status: Status) -> bool:
+    """Tell whether the unit may be out of service because it holds a note since a power-up (sheet §8)."""
+    box = Condition.CASSETTE_ATTACHED in status.condition and Condition.STACKER_FULL not in status.condition
+    return settled(status) and not status.state and box
+
+
 def _edge(condition: Condition, status: Status, before: Status | None) -> bool:
     return before is not None and condition in status.condition and condition not in before.condition
 

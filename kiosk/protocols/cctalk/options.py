@@ -65,6 +65,7 @@ def country_of(currency: str, configured: str) -> str:
 
 
 CreditCodes = Literal["auto", "position", "cvf"]
+Security = Literal["", "serial", "none"]
 
 
 class CctalkCoinOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,3 +97,47 @@ class CctalkCoinOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError("positions must be 1 to 32")
         if min(self.check_ms, self.repeat_ms) < 20:
             raise ValueError("a time is too short to be meant")
+
+
+class CctalkHopperOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options of a ccTalk coin hopper."""
+
+    #: 3, further ones 4 to 10, usually set by wiring pins (sheet §3).
+    address: int = 3
+    #: What an order to pay carries, by unit type (§10): ``serial`` its serial number, ``none`` eight bytes that mean
+    #: nothing, after a request of its cipher key.  Never guessed: without it nothing is paid.
+    security: Security = ""
+    #: Random bytes are given to the unit (161) before its key is asked; some units of the second kind want them.
+    pump_rng: bool = False
+    #: Minor value of the coin inside, 0 to believe the unit (171); where both tell, they must agree.
+    coin: int = 0
+    #: Two letters of the coin id that stand for the kiosk's currency; "" for the first two of its ISO code.
+    country: str = ""
+    #: Period of looking at flags and level while nothing is paid.
+    poll_ms: int = 1000
+    #: Period of asking how far a payout is (§10).
+    payout_poll_ms: int = 100
+    #: A payout that pays no coin for so long is stopped (172); a hopper itself gives up after some seconds.
+    stall_ms: int = 30_000
+    #: From a lost reply, or an end that is not what was asked for, to the figures that decide; they must then be the
+    #: same twice, this long apart.
+    settle_ms: int = 500
+    #: A payout whose hopper does not answer for so long is a dispute.
+    resolve_ms: int = 120_000
+    #: Fault flags need a reset before the next payout (§10): it is sent at its beginning, when nothing is open.
+    reset_faults: bool = True
+    #: The event counter goes on with a refused order too: one product manual against the design rules (§10 ``[?]``).
+    #: It matters where a unit has no lifetime count (168); False believes the event counter alone.
+    refusals_count: bool = True
+    #: Paid and unpaid outlive a power cut (one product manual, §10).  False makes a payout that a power cut left
+    #: without a trace a dispute.
+    keeps_figures: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.coin <= 1_000_000:
+            raise ValueError("coin must be 0, or minor units")
+        if not 20 <= self.payout_poll_ms <= 1000 or not 100 <= self.poll_ms <= 60_000:
+            raise ValueError("payout_poll_ms must be 20 to 1000 and poll_ms 100 to 60000")
+        if min(self.stall_ms, self.resolve_ms) < 1000 or not 50 <= self.settle_ms <= 10_000:
+            raise ValueError("a time is too short or too long to be meant")

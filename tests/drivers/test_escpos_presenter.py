@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kiosk.api import DeviceState, Lost, Print, Printed, ProtocolFault, SlipPresented
+from kiosk.protocols.escpos.commands import CUSTOM_RESET
 from kiosk.protocols.escpos.device_model import CUSTOM
 from kiosk.protocols.escpos.profile import Profile
 from tests.drivers.escpos_counter import Counter, slip
@@ -163,3 +164,26 @@ def test_a_bit_that_the_profile_masks_counts_for_nothing() -> None:
     counter.printer.presenter.jam()
     counter.run(3_000)
     assert counter.states() == ["ok"]
+
+
+def test_a_hand_that_tears_takes_the_slip_from_the_mouth() -> None:
+    counter = shown(BY_QUESTION)
+    piece = counter.printer.tear_off()
+    assert piece is not None
+    assert texts([piece]) == ["FIRST"]
+    assert counter.printer.tear_off() is None
+    counter.run(3_000)
+    assert counter.of(SlipPresented) == [SlipPresented("J1", "taken")]
+
+
+def test_the_hardware_reset_of_a_custom_printer_forgets_what_it_holds_and_leaves_the_slip_where_it_is() -> None:
+    counter = shown(BY_QUESTION)
+    counter.printer.open_cover()
+    counter.printer.received(b"half a receipt\n", counter.now)
+    counter.printer.close_cover()
+    before = counter.printer.used_mm
+    counter.printer.received(b"more" + CUSTOM_RESET, counter.now)
+    counter.run(1_000)
+    assert counter.printer.presenter.in_mouth
+    assert not counter.printer.unknown
+    assert counter.printer.used_mm - before < 8, "the unfinished line is gone"

@@ -187,6 +187,10 @@ class EscposPrinter:
         elif op.name == "drawer":
             self._sensors.drawer_open = True
             return b""
+        elif op.name == "hardware_reset" and self.model.full_status:
+            self._clear()
+            self._setter.reset()
+            return b""
         elif op.name == "presenter" and self.model.presenter:
             return self._presenter_order(op.args[0])
         elif op.name == "group_H" and self.model.completion_id and op.payload[:2] == b"00" and len(op.payload) == 6:
@@ -274,7 +278,9 @@ class EscposPrinter:
     # --- people's hands -----------------------------------------------------------------------------------------------
 
     def tear_off(self) -> Receipt | None:
-        """Take the paper: what hangs uncut is torn off; else the last piece that was cut."""
+        """Take the paper: the slip in the mouth; what hangs uncut is torn off; else the last piece that was cut."""
+        if self.model.presenter and not self._setter.hanging:
+            return self.presenter.take()
         torn = self._setter.tear()
         return torn or (self._setter.receipts[-1] if self._setter.receipts else None)
 

@@ -43,7 +43,7 @@ _FIXED: dict[tuple[int, int], tuple[str, int]] = {
     (GS, 0x49): ("identify", 1), (GS, 0x4C): ("ignored", 2), (GS, 0x57): ("ignored", 2), (GS, 0x50): ("ignored", 2),
     (GS, 0x62): ("ignored", 1),
     (FS, 0x2E): ("ignored", 0), (FS, 0x26): ("ignored", 0), (FS, 0x21): ("ignored", 1), (FS, 0x2D): ("ignored", 1),
-    (FS, 0x43): ("ignored", 1),
+    (FS, 0x43): ("ignored", 1), (FS, 0xC0): ("hardware_reset", 4),
 }  # fmt: skip
 #: Length of a real-time command by its second byte, where it does not depend on the third.
 _REAL_TIME = {0x04: 3, 0x05: 3}

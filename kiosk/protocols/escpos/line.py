@@ -41,6 +41,8 @@ class ClassRequest(msgspec.Struct, frozen=True):
 
 
 Concern = Looked | Queued | Block
+#: Bytes that answer no question, of which so many are told; the rest is only counted.
+_STRAYS_KEPT = 16
 
 
 class PrinterLine:
@@ -69,7 +71,7 @@ class PrinterLine:
         self._interface = int(facts["interface"]) if facts.get("interface", "").isdecimal() else 0
         self._reader = StatusReader()
         self._look = Look(now, self._poll)
-        self._strays = bytearray()
+        self._strays, self._stray_count = b"", 0
         self._identified = False
         self.leave_slip("unknown")
         self.unsettle()
@@ -135,7 +137,7 @@ class PrinterLine:
         """Let every wait end that is over."""
         looked: list[Looked] = []
         if self._look.overdue(now):
-            self._strays += self._reader.reset()
+            self.stray(self._reader.reset())
             answers = bytes(self._look.answers)
             if self._look.state != "unknown":
                 self._events.append(ProtocolFault("timeout", "no whole status within 2 s", answers.hex()))
@@ -215,8 +217,9 @@ class PrinterLine:
             self._events.append(SlipPresented(mouth.job, told))
 
     def stray(self, data: bytes) -> None:
-        """Count bytes that answer no question; told with the next look."""
-        self._strays += data
+        """Count bytes that answer no question, and keep the first of them; told with the next look."""
+        self._stray_count += len(data)
+        self._strays += data[: _STRAYS_KEPT - len(self._strays)]
 
     @property
     def _mouth_asks(self) -> bool:
@@ -289,10 +292,10 @@ class PrinterLine:
 
     def _finish(self, state: str, raw: bytes, now: int, detail: str) -> Looked:
         asked = self._look.finish(state, now)
-        if self._strays:
-            told = f"{len(self._strays)} bytes that answer no question"
-            self._events.append(ProtocolFault("unexpected", told, bytes(self._strays[:16]).hex()))
-            self._strays.clear()
+        if self._stray_count:
+            told = f"{self._stray_count} bytes that answer no question"
+            self._events.append(ProtocolFault("unexpected", told, self._strays.hex()))
+            self._strays, self._stray_count = b"", 0
         if state not in condition.PRINTABLE:
             self._settling.excuse()
         self._show(raw, detail)

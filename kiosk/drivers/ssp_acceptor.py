@@ -216,7 +216,7 @@ class SspAcceptor:
             self._fault("given_up", f"{answer.problem} after {answer.request:02x}", "")
             self._state(*UNKNOWN_STATE, "the unit does not answer", "")
             self._restart(now)
-        elif answer.response == Response.KEY_NOT_SET and self._opening.done:
+        elif answer.response == Response.KEY_NOT_SET and self._opening.done and not self._ack_refused(answer):
             self._fault("key_not_set", f"the unit wants a key, asked {answer.request:02x}", "fa")
             self._opening.key_demanded = True
             self._restart(now)
@@ -263,6 +263,10 @@ class SspAcceptor:
         if taken or self._tries >= _TRIES:
             self._tries = 0
             self._queue.acknowledged()
+
+    def _ack_refused(self, answer: Answer) -> bool:
+        """Tell whether a unit in clear only says that it takes Poll With Ack in a session (sheet §6)."""
+        return answer.request == Command.POLL_WITH_ACK and self._ack_known and not self._line.encrypted
 
     def _polled(self, answer: Answer, now: int) -> None:
         if self._queue.accepting:

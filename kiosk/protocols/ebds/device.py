@@ -186,8 +186,7 @@ class EbdsDevice:
             self.counters["repeats"] += 1
             self._say(last[1])
             return
-        told = bool(self._path.events) and self._path.events[0].told
-        if self._lose_acks and told and last is not None:
+        if self._lose_acks and last is not None and self._path.stacked_told:
             self._lose_acks -= 1
             self._say(last[1])
             return
@@ -352,7 +351,7 @@ class EbdsDevice:
         self._mute = on
 
     def lose_acks(self, count: int) -> None:
-        """Take the next `count` new toggles that would acknowledge an event for old ones: it is told again."""
+        """Take the next `count` new toggles that would acknowledge a stacked event for old ones: it is told again."""
         self._lose_acks = count
 
     def stack_by_itself(self) -> bool:

@@ -6,7 +6,6 @@ from kiosk.protocols.ebds.codes import (
     COMMAND_BYTES,
     MODELS,
     NOTE_VALUE_SHIFT,
-    RETRIEVED,
     Condition,
     Facility,
     MessageType,
@@ -60,6 +59,7 @@ class Answers:
         report |= Report.FAILURE * path.failed | value << NOTE_VALUE_SHIFT
         report |= Report.TRANSPORT_OPEN * (path.opened and path.stage is not Stage.POWER_UP)
         facility = Facility.STALLED * path.stalled
+        facility |= Facility.DISABLED * (unit.shows_disabled and not path.command.enabled)
         facility |= Facility.CAPABILITIES * (Query.CAPABILITIES in unit.texts)
         return Status(State(state), Condition(condition), Report(report), Facility(facility), unit.model, unit.revision)
 
@@ -82,7 +82,11 @@ class Answers:
     def _told(self, event: Event | None, invalid: bool) -> tuple[int, bytes]:
         path = self.path
         if event is not None and not event.state:
-            data = bytes((Subtype.NOTE_RETRIEVED,)) + self.status(invalid=invalid).data + bytes((RETRIEVED,))
+            data = (
+                bytes((Subtype.NOTE_RETRIEVED,))
+                + self.status(invalid=invalid).data
+                + bytes((self.unit.retrieved_code,))
+            )
             return MessageType.EXTENDED, data
         escrowed = event is None and path.state & State.ESCROWED
         note, row, ticket = path.note, None, None

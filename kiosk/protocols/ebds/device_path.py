@@ -225,6 +225,11 @@ class NotePath:
     def _tell(self, event: Event) -> None:
         self.events.append(event)
 
+    @property
+    def stacked_told(self) -> bool:
+        """Tell whether a stacked event waits for its acknowledgement."""
+        return bool(self.events) and self.events[0].told and self.events[0].state is State.STACKED
+
     def acknowledge(self) -> None:
         """A new toggle came: what the last reply told is known."""
         if self.events and self.events[0].told:

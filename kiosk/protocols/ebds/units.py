@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from kiosk.model.money import minor_digits
-from kiosk.protocols.ebds.codes import LONG_MASK, SHORT_MASK, Query, Subtype
+from kiosk.protocols.ebds.codes import LONG_MASK, RETRIEVED, SHORT_MASK, Query, Subtype
 from kiosk.protocols.ebds.payloads import NoteRecord
 
 
@@ -82,6 +82,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     mask_reply: bool = False
     #: Stays in power up while polls are further apart than this (§3, one SC66 at 500 ms); None for never.
     power_up_poll_ms: int | None = None
+    #: Last byte of the note-retrieved event: 0x7F, or 0x7E, whose meaning is not established (§6, §9).
+    retrieved_code: int = RETRIEVED
+    #: Shows "disabled" in the fourth status byte while nothing is enabled, as SCR units do (§5).
+    shows_disabled: bool = False
     #: Cheated is set together with stacked: nearly full on some units (§8).
     cheated_with_stacked: bool = False
 

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.protocols.ebds.codes import Condition, MessageType, Operation, Query, Report, Setting, State, Subtype
+from kiosk.protocols.ebds.codes import (
+    Condition,
+    Facility,
+    MessageType,
+    Operation,
+    Query,
+    Report,
+    Setting,
+    State,
+    Subtype,
+)
 from kiosk.protocols.ebds.device import EbdsDevice
 from kiosk.protocols.ebds.frames import encode
 from kiosk.protocols.ebds.payloads import enable_mask, is_blank, is_crc_reply, parse_part_number, parse_value_table
@@ -436,6 +446,32 @@ def test_the_retrieval_of_a_returned_note_is_told_where_the_host_asked_for_it() 
     assert answer is not None
     assert (answer.kind, answer.data[0], answer.data[-1], len(answer.raw)) == (7, Subtype.NOTE_RETRIEVED, 0x7F, 13)
     assert host.poll().state == State.IDLING
+
+
+def test_the_other_code_of_a_retrieval_is_a_habit() -> None:
+    host = Host(habit(retrieved_code=0x7E)).ready()
+    host.extended(Subtype.NOTE_RETRIEVED, b"\x01")
+    host.escrow()
+    host.poll(Operation.RETURN)
+    host.until(State.RETURNED)
+    answer = host.ask(MessageType.COMMAND, host.command())
+    assert answer is not None
+    assert answer.data[-1] == 0x7E
+
+
+def test_a_lost_acknowledgement_of_a_return_is_none_of_a_credit() -> None:
+    host = Host().ready().escrow()
+    host.poll(Operation.RETURN)
+    host.until(State.RETURNED)
+    host.device.lose_acks(1)
+    assert host.poll().state == State.IDLING
+
+
+def test_a_disabled_unit_can_say_so() -> None:
+    host = Host(habit(shows_disabled=True)).ready()
+    assert not host.poll().facility & Facility.DISABLED
+    host.enabled = 0
+    assert host.poll().facility & Facility.DISABLED
 
 
 def test_a_ticket_is_told_by_its_barcode_and_is_no_money() -> None:

@@ -236,7 +236,7 @@ def test_a_device_that_is_no_printer_is_refused(printer: FakePrinter) -> None:
         make_path("usb_printer", {"port": "usb:04b8:0202"}).open()
 
 
-def test_opening_and_closing_a_hundred_times_leaks_no_descriptor(printer: FakePrinter) -> None:
+def test_pr5_opening_and_closing_a_hundred_times_leaks_no_descriptor(printer: FakePrinter) -> None:
     before = len(os.listdir("/proc/self/fd"))
     path = make_path("usb_printer", {"port": "usb:04b8:0202"})
     for _ in range(100):

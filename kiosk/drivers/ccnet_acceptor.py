@@ -97,7 +97,7 @@ class CcnetAcceptor:
         self._poll_due = self._not_before = self._since = now
         self._reset_at = now - self._options.fault_reset_ms * MS
         self._must_poll, self._identified, self._resetting = True, False, False
-        self._silent = self._garbled = self._table_asked = 0
+        self._bad = self._table_asked = 0
         self._settings.begin(now)
         self._watch.table_wanted, self._watch.table_hopeless = False, False
 
@@ -203,10 +203,10 @@ class CcnetAcceptor:
         if command is None:
             self._fault("unexpected", "a frame that nobody asked for", frame.raw[:16].hex() if frame else "")
             return
-        if frame is None:
-            self._silence(command)
+        if frame is None or (command is HostCommand.POLL and answer.kind != "data"):
+            self._bad_answer(command, answer.kind)
         else:
-            self._silent = 0
+            self._bad = 0
         if answer.kind == "illegal" and self._options.ack_illegal:
             self._line.confirm()
         if command is HostCommand.POLL:
@@ -218,25 +218,24 @@ class CcnetAcceptor:
         else:
             self._setting(answer, frame, now)
 
-    def _silence(self, command: HostCommand) -> None:
-        self._silent += 1
-        if self._silent == 1:
+    def _bad_answer(self, command: HostCommand, kind: str) -> None:
+        self._bad += 1
+        if self._bad == 1 and kind == "silence":
             self._fault("timeout", f"no answer to {command:02x}", "")
-        if self._silent == self._options.device_lost_after:
+        elif self._bad == 1:
+            self._fault("refused", f"the unit answers POLL with {kind}", "")
+        if self._bad == self._options.device_lost_after:
             self._last = None
             self._settings.unset()
             self._watch.unheard()
-            self._state(*UNKNOWN_STATE, "the unit does not answer", "")
+            said = "does not answer" if kind == "silence" else f"answers POLL with {kind}"
+            self._state(*UNKNOWN_STATE, f"the unit {said}", "")
 
     def _poll_answer(self, answer: Answer, frame: Frame | None, now: int) -> None:
-        if frame is None:
+        if frame is None or answer.kind != "data":
+            self._must_poll = answer.kind == "nak" and self._bad < self._options.tries
             return
-        if answer.kind != "data":
-            self._garbled += 1
-            self._must_poll = answer.kind == "nak" and self._garbled < self._options.tries
-            self._fault("refused", "the unit did not take a POLL", frame.raw[:16].hex())
-            return
-        self._garbled, self._must_poll = 0, False
+        self._must_poll = False
         state, data = device_state(frame.code), frame.data[1:]
         before, changed = self._last, frame.data != self._last_raw or self._last is None
         self._last, self._last_raw = state, frame.data
@@ -266,10 +265,11 @@ class CcnetAcceptor:
             self._since = now
         if isinstance(state, Unknown):
             self._fault("unknown_code", f"state {state.code:02x}", raw.hex())
-        elif state in POWER_UPS or state is State.INITIALIZE or (before in FORGETFUL and state not in FORGETFUL):
+        elif state in POWER_UPS and before not in POWER_UPS:  # perhaps it is another unit
+            self._settings.begin(now)
+            self._identified, self._table_asked = False, 0
+        elif state is State.INITIALIZE or (before in FORGETFUL and state not in FORGETFUL):
             self._settings.unset()
-            if state is State.POWER_UP:  # perhaps it is another unit
-                self._identified = False
         elif state is State.ACCEPTING and state is not before:
             self._events.append(NoteAccepting())
         if state is State.DROP_CASSETTE_OUT_OF_POSITION and not self._box_out:

@@ -301,6 +301,25 @@ def test_a_unit_that_falls_silent_is_unknown_and_is_set_up_again_when_it_is_back
     assert rig.unit.mask == type_mask(range(7)) * 2
 
 
+def test_a_unit_that_only_refuses_is_unknown_too_and_says_so_once() -> None:
+    rig = ready()
+    rig.unit.state = NAK
+    rig.run(5_000)
+    assert state(rig) == ("unknown", "the unit answers POLL with nak")
+    assert kinds(rig) == ["refused"]
+
+
+def test_a_unit_that_powers_up_may_be_another_one_and_is_asked_for_its_table_again() -> None:
+    rig = ready()
+    rig.unit.table = encode_bill_table([FIVE])
+    rig.show(POWER_UP, INITIALIZE)
+    rig.show(STACKED, data=TWENTY)
+    rig.show(DISABLED, ms=1_500)
+    assert [event.value for event in rig.told(NoteStacked)] == [None], "type 2 is no note of this unit"  # type: ignore[attr-defined]
+    assert rig.told(NotesKnown)[-1] == NotesKnown((eur(5),))
+    assert len(rig.told(Identified)) == 2
+
+
 def test_a_lost_port_is_unknown_and_nothing_is_written_until_it_is_open_again() -> None:
     rig = ready()
     rig.driver.port(Lost("unplugged"), rig.now)

@@ -107,8 +107,8 @@ class CcnetOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a time is too short to be meant")
         if min(self.gap_ms, self.hold_repeat_ms, self.fault_reset_ms, self.set_escrow_ms) < 0:
             raise ValueError("a time cannot be negative")
-        if self.set_escrow_ms >= 1 << 32:
-            raise ValueError("set_escrow_ms has four bytes")
+        if self.set_escrow_ms and not self.escrow_margin_ms < self.set_escrow_ms < 1 << 32:
+            raise ValueError("set_escrow_ms must be more than escrow_margin_ms and has four bytes")
         types = (*self.coin_types, *(self.security_types or ()), self.coupon_type or 0)
         if any(not 0 <= bill_type < BILL_TYPES for bill_type in types):
             raise ValueError(f"bill types are 0 to {MASK_SIZE * 8 - 1}")

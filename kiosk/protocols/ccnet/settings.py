@@ -95,7 +95,7 @@ class UnitSettings:
         self.begin(0)
 
     def begin(self, now: int) -> None:
-        """The port was opened: perhaps it is another unit."""
+        """The port was opened, or the unit powered up: perhaps it is another unit."""
         #: Values by bill type, as the unit tells them.
         self.table: dict[int, Money] = {}
         self._retry_at = self._applied_at = now

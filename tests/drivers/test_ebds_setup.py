@@ -134,6 +134,7 @@ def test_the_enable_mask_goes_out_only_while_the_unit_is_idle() -> None:
     rig.order(EnableNotes((usd(5),)))
     rig.show(ACCEPTING, ms=1_000)
     assert len(rig.unit.masks()) == sent
+    assert rig.unit.fresh[-1].data[0] == 0  # the mask in the unit lets other notes in than those wanted now
     rig.show(IDLING, ms=600)
     assert enabled_notes(rig.unit.masks()[-1]) == (3,)
 

@@ -37,7 +37,7 @@ def sorts(found: list[Reply | object]) -> list[str]:
 @settings(max_examples=60, deadline=None)
 def test_no_number_is_missed_or_heard_twice(fates: list[str], toggle: int) -> None:
     line, unit, heard, now = HostLine(toggle, flip_at_start=True), CountingUnit(), [], 0
-    late: list[bytes] = []
+    late: list[tuple[int, bytes]] = []
 
     def take(data: bytes) -> None:
         heard.extend(
@@ -47,9 +47,9 @@ def test_no_number_is_missed_or_heard_twice(fates: list[str], toggle: int) -> No
     line.ask(1, POLL, now, 300 * MS)
     for fate in [*fates, *["good"] * 10]:
         now += 10 * MS
-        for raw in late:
+        for due, raw in [item for item in late if item[0] <= now]:
+            late.remove((due, raw))
             take(raw)
-        late.clear()
         if not line.busy and now >= line.quiet_until:
             (line.again if line.unanswered else lambda at, wait: line.ask(1, POLL, at, wait))(now, 300 * MS)
         for raw in line.take_writes():
@@ -59,7 +59,7 @@ def test_no_number_is_missed_or_heard_twice(fates: list[str], toggle: int) -> No
             elif fate == "late":
                 now = max(now, line.reply_by)
                 assert line.expire(now) is not None
-                late.append(reply)
+                late.append((now + 45 * MS, reply))
             elif fate != "lost":
                 take(reply * (2 if fate == "doubled" else 1))
         if line.busy and fate in ("lost", "garbled"):

@@ -325,7 +325,8 @@ class SspAcceptor:
             return bytes((question,))
         if watch.booking or now < self._escrow.quiet_until:
             return None
-        if queue.renew or (opening.retry_due(now) and not watch.in_flight):
+        # A note in flight is followed by polls first, unless there can be none before the set-up is repeated.
+        if queue.renew or (opening.retry_due(now) and not (watch.in_flight and opening.pollable)):
             self._restart(now)
             return opening.asks
         if not opening.pollable:

@@ -177,6 +177,22 @@ def test_a_lost_key_is_agreed_anew_and_the_unit_set_up_again() -> None:
     assert rig.unit.sent(0x4C) == [0x4C, 0x4C]
 
 
+def test_a_set_up_that_failed_with_a_note_in_flight_is_tried_again() -> None:
+    """The unit loses its key in the middle of the set-up: without another one nothing could ever be polled again."""
+    rig = ready(encryption="require")
+    note = rig.feed()
+    rig.order(StackNote(note.note))
+    rig.play(STACKING)
+    rig.unit.replies[Command.SETUP_REQUEST] = b"\xfa"
+    rig.unit.key, rig.unit.enabled = None, False
+    rig.run(5_000)
+    assert "set-up" in rig.told(DeviceState)[-1].detail  # type: ignore[attr-defined]
+    del rig.unit.replies[Command.SETUP_REQUEST]
+    rig.run(20_000)
+    assert rig.unit.enabled
+    assert len(rig.told(NoteStacked, NoteReturned, NoteDisputed)) == 1
+
+
 def test_a_reply_with_a_wrong_counter_is_not_believed_and_the_key_agreed_anew() -> None:
     rig = ready(encryption="prefer")
     rig.unit.script = [CREDIT3]

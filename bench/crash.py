@@ -30,7 +30,8 @@ from pathlib import Path
 from bench import crash_real
 from bench.crash_core import Plan
 from bench.crash_scenarios import BY_NAME, SCENARIOS, make_city
-from bench.crash_world import Outcome, play
+from bench.crash_story import Outcome
+from bench.crash_world import play
 from bench.note_rigs import BY_NAME as RIG
 from bench.note_rigs import RIGS, Rig
 from kiosk.app import Setup

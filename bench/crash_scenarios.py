@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.crash_core import EPOCH_NS, Setting, Word, people
-from bench.crash_world import Event, S, Scenario, World
+from bench.crash_story import Event, Scenario
+from bench.crash_world import S, World
 from bench.note_rigs import BY_NAME as BY_RIG
 from bench.note_rigs import Rig
 from bench.replica_data import number

@@ -13,15 +13,15 @@ import shutil
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.crash_core import CoreUnderTest, Plan, Setting, Word, receive, send
+from bench.crash_core import CoreUnderTest, Plan, Word, receive, send
 from bench.crash_count import count_journal
 from bench.crash_staff import Staff, custody_differences
+from bench.crash_story import Event, Outcome, Scenario
 from bench.note_rigs import BY_NAME, Rig
 from kiosk.app import Setup
 from kiosk.checkout import intents
@@ -31,63 +31,6 @@ MS = 1_000_000
 S = 1_000 * MS
 #: Virtual time after which a run that has not come to rest counts as a difference.
 LONGEST = 1_800 * S
-
-
-class Event(msgspec.Struct, frozen=True):
-    """Something that happens to the devices once: when its condition holds, or a while after another one."""
-
-    name: str
-    do: Callable[[World], object]
-    when: Callable[[World], bool] | None = None
-    #: Name of the event before, and milliseconds after it.
-    after: str = ""
-    delay_ms: int = 0
-
-
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """What the citizen wants and what goes wrong."""
-
-    name: str
-    labels: tuple[str, ...]
-    wallet: tuple[int, ...]
-    #: Answer to a note above what is due; None: none at all.
-    agree: bool | None = True
-    #: Touch Finish after so many inserted notes; None: when the wallet is empty.
-    finish_after: int | None = None
-    #: Touch Cancel at this screen.
-    cancel_at: str = ""
-    #: Walk away when the wallet is empty instead of touching Finish.
-    walk_away: bool = False
-    #: After an interruption: go on paying, or finish.
-    keep_paying: bool = True
-    events: tuple[Event, ...] = ()
-    #: A dispute is a right outcome here, because the wire really cannot tell.
-    may_dispute: bool = False
-    #: A second visit with the same labels and this wallet, once the first is over.
-    again: tuple[int, ...] = ()
-    #: What people who work here do once the citizen has left: ``exchange``, ``abandon``, ``close`` or ``count``.
-    duty: str = ""
-    setting: Setting = Setting()
-    #: What the journal must tell besides: the name of a check of `crash_staff`.
-    custody: str = ""
-    #: Protocol whose units can do this; "" for all.
-    only: str = ""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a run came to."""
-
-    scenario: str
-    plan: Plan
-    kills: int
-    box_minor: int
-    credited_minor: int
-    suspended_minor: int
-    disputed_minor: int
-    receipts: int
-    effects: int
-    bytes: int
-    differences: tuple[str, ...] = ()
 
 
 class World:

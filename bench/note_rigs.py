@@ -67,11 +67,15 @@ def _unit(protocol: str, **habits: Any) -> Callable[[], NoteUnit]:
 
 RIGS: tuple[Rig, ...] = (
     Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_unit("id003")),
+    Rig(name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds")),
+    Rig(name="ebds-plain", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), options={"mode": "plain"}),
     Rig(
-        name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"),
+        name="ssp", protocol="ssp", driver="ssp_acceptor", unit=_unit("ssp"), options={"encryption": "never"},
+        back=("reject", {}),
     ),
     Rig(
-        name="ebds-plain", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), options={"mode": "plain"},
+        name="essp", protocol="ssp", driver="ssp_acceptor", unit=_unit("ssp"), options={"encryption": "require"},
+        back=("reject", {}),
     ),
 )  # fmt: skip
 BY_NAME = {rig.name: rig for rig in RIGS}

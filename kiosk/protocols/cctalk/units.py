@@ -68,9 +68,24 @@ class CoinUnit(msgspec.Struct, frozen=True, kw_only=True):
     keeps_masks: bool = False
 
 
+class BillSpeeds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a bill validator takes for things, in milliseconds of whatever clock it is told."""
+
+    accepting_ms: int = 600
+    #: Escrow returns the note by itself after this (sheet §9: 30 s or longer); 154 with 255 starts it anew.
+    escrow_ms: int = 30_000
+    #: From the stack order to the lever past which the note cannot come back, and to the note in the box.
+    lever_ms: int = 450
+    stacking_ms: int = 900
+    returning_ms: int = 500
+    #: The manipulated path is guarded again after this.
+    cheated_ms: int = 3000
+
+
 class BillUnit(msgspec.Struct, frozen=True, kw_only=True):
     """One model of bill validator with one note set."""
 
+    #: ISO 4217 code and the two letters of the bill ids.
     currency: str
     country: str
     #: Unscaled value by bill type from 1, 0 for one that is not programmed.
@@ -80,23 +95,22 @@ class BillUnit(msgspec.Struct, frozen=True, kw_only=True):
     minor_digits: int = 2
     identity: Identity = Identity(category=BILL_CATEGORIES[0], product="Ardac6")
     habits: NodeHabits = NodeHabits()
-    accepting_ms: int = 600
-    #: Escrow returns the note by itself after this (sheet §9: 30 s or longer); 154 with 255 starts it anew.
-    escrow_ms: int = 30_000
-    #: From the stack order to the lever past which the note cannot come back, and to the note in the box.
-    lever_ms: int = 450
-    stacking_ms: int = 900
-    returning_ms: int = 500
+    speeds: BillSpeeds = BillSpeeds()
     #: Unpolled for this long: master inhibit and event (0,0); the host must lift it (sheet §7).
     watchdog_ms: int = 5000
     mask_bytes: int = 2
+    #: Operating mode after power-up, header 153: 3 is stacker and escrow.
+    first_mode: int = 3
+    #: The masks survive power-off and reset.
     keeps_masks: bool = False
     #: 154 is answered with error 254 where nothing is in escrow; some answer NAK.
     empty_escrow_error: bool = True
-    #: The manipulated path is guarded again after this.
-    cheated_ms: int = 3000
-    #: At power-up a note past the lever goes on into the box and is told as credit, as far as it was not told before.
+    #: It inhibits itself while the box is out, and says so with (0,0).
+    inhibits_without_box: bool = True
+    #: At power-up a note past the lever goes on into the box; it is told as credit, or not at all (no text says).
     credits_after_power_up: bool = True
+    #: At power-up a note before the lever goes back; that is told as (0,1), or not at all (no text says).
+    tells_return_after_power_up: bool = True
 
     def minor(self, bill: int) -> int:
         """Return the minor value of a bill type."""
@@ -119,4 +133,5 @@ USD_COINS = CoinUnit(
 EUR_BILLS = BillUnit(currency="EUR", country="EU", bills=(5, 10, 20, 50, 100, 200, 500, 0))
 USD_BILLS = BillUnit(currency="USD", country="US", bills=(1, 2, 5, 10, 20, 50, 100, 0))
 COIN_UNITS = {unit.currency: unit for unit in (EUR_COINS, USD_COINS)}
-BILL_UNITS = {unit.currency: unit for unit in (EUR_BILLS, USD_BILLS)}
+#: Note sets by currency; coin sets have their own list.
+UNITS = {unit.currency: unit for unit in (EUR_BILLS, USD_BILLS)}

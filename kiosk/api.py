@@ -94,6 +94,7 @@ from kiosk.plugins.devices import (
     WriteTimedOut,
 )
 from kiosk.plugins.hookspecs import hookimpl
+from kiosk.protocols.rehearsal import Rehearsal, RehearsedDevice
 
 #: Version of the driver contract; readers accept N and N-1 (house, invariant 8).
 API_VERSION = 1
@@ -174,6 +175,8 @@ __all__ = [
     "Printed",
     "ProtocolFault",
     "QrCode",
+    "Rehearsal",
+    "RehearsedDevice",
     "Reply",
     "ReturnNote",
     "Rule",

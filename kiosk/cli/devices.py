@@ -39,7 +39,7 @@ def devices(ctx: click.Context, config_file: Path, as_json: bool, watch: bool) -
         found: list[dict[str, Any]] = call(control, "devices")["devices"]
         names = _names(found)
         if as_json:
-            told = [each | names.get(each["device"], {}) for each in found]
+            told = [each | names.get(each["device"], {}) | {"grade": _grade(each["driver"])} for each in found]
             tell_json("kiosk-devices-1", {"devices": told})
         else:
             if watch:
@@ -113,6 +113,13 @@ def _names(found: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     return told
 
 
+def _grade(driver: str) -> str:
+    """Return the grade a driver of ours has proved; "" for a stranger's."""
+    from kiosk.plugins.grades import RECORDED
+
+    return RECORDED[driver].grade if driver in RECORDED else ""
+
+
 def _good(device: dict[str, Any]) -> bool:
     page = device.get("page") or {}
     return device["state"] == "in_service" and page.get("severity") in ("ok", "warn")
@@ -125,11 +132,11 @@ def _tell(found: list[dict[str, Any]], names: dict[str, dict[str, str]]) -> None
     for device in found:
         page = device.get("page") or {}
         rows.append((
-            device["device"], device["device_class"], device["driver"], device["state"], page.get("state", "unknown"),
-            page.get("severity", "unknown"), str(device["restarts"]), device["port"],
+            device["device"], device["device_class"], device["driver"], _grade(device["driver"]), device["state"],
+            page.get("state", "unknown"), page.get("severity", "unknown"), str(device["restarts"]), device["port"],
             names[device["device"]]["steady"].replace("_", " "), device["last_error"][:60],
         ))  # fmt: skip
-    tell_table(rows, ("device", "class", "driver", "driver is", "device is", "severity", "restarts", "port",
+    tell_table(rows, ("device", "class", "driver", "grade", "driver is", "device is", "severity", "restarts", "port",
                       "named by", "last trouble"))  # fmt: skip
     for device in found:
         page = device.get("page") or {}

@@ -32,6 +32,7 @@ from kiosk.api import (
 from kiosk.protocols.hid_pos import Layout, Piece, layouts
 from kiosk.protocols.label import Debounce
 from kiosk.protocols.label_reader import LabelReader, LabelRules
+from kiosk.protocols.scanner_rehearsal import hid_pos
 
 MS = 1_000_000
 
@@ -209,4 +210,5 @@ SPEC = DriverSpec(
     summary="USB label scanners of the HID point-of-sale class (usage page 8C)",
     line={"hidraw": {"usage": "8c:02"}},
     states=("ready", "unknown", "unsuitable"),
+    rehearsal=hid_pos,
 )

@@ -29,6 +29,7 @@ from kiosk.api import (
 )
 from kiosk.protocols.label import Debounce
 from kiosk.protocols.label_reader import LabelReader, LabelRules
+from kiosk.protocols.scanner_rehearsal import serial_line
 
 MS = 1_000_000
 _NAMES = {"CR": "\r", "LF": "\n", "CRLF": "\r\n", "TAB": "\t", "STX": "\x02", "ETX": "\x03", "NONE": "", "": ""}
@@ -157,4 +158,5 @@ SPEC = DriverSpec(
     summary="Label scanners that send lines of text over a serial port",
     line={"serial": {"baud": 9600, "parity": "N", "bits": 8, "stop": 1}},
     states=("ready", "unknown"),
+    rehearsal=serial_line,
 )

@@ -31,6 +31,7 @@ from kiosk.api import (
 from kiosk.protocols.keyboard_wedge import ALT_PAGES, END_KEYS, KEYMAPS, Typed, WedgeDecoder, keymap
 from kiosk.protocols.label import Debounce
 from kiosk.protocols.label_reader import LabelReader, LabelRules
+from kiosk.protocols.scanner_rehearsal import keyboard
 
 MS = 1_000_000
 #: Nodes of one scanner that are kept apart; a transport has two or three.
@@ -189,4 +190,5 @@ SPEC = DriverSpec(
     build=_build,
     summary="Label scanners that type like a keyboard, grabbed so that nobody else hears them",
     states=("ready", "unknown"),
+    rehearsal=keyboard,
 )

@@ -23,6 +23,7 @@ from kiosk.model.commands import DeviceCommand
 from kiosk.model.device_events import DeviceEvent
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
+from kiosk.protocols.rehearsal import Rehearsal
 
 #: UnifiedPOS device classes a driver can be of.
 DEVICE_CLASSES = ("Scanner", "BillAcceptor", "CoinAcceptor", "CoinDispenser", "POSPrinter")
@@ -187,3 +188,5 @@ class DriverSpec(msgspec.Struct, frozen=True):
     states: tuple[str, ...] = ()
     #: Name of the wire protocol in `kiosk.protocols`, "" where there is none to explain frames with.
     protocol: str = ""
+    #: Return what the conformance kit examines the driver with; None: that of its protocol, where there is one.
+    rehearsal: Callable[[], Rehearsal] | None = None

@@ -52,6 +52,8 @@ def _spec_fields(spec: DriverSpec) -> str:
     states: object = spec.states
     if not isinstance(states, tuple) or not all(isinstance(state, str) for state in states):
         return f"driver {name}: states must be a tuple of words"
+    if spec.rehearsal is not None and not callable(spec.rehearsal):
+        return f"driver {name}: rehearsal must be a function"
     if not isinstance(spec.capabilities, Capabilities):
         return f"driver {name}: capabilities must be Capabilities(...)"
     return "" if isinstance(spec.summary, str) else f"driver {name}: summary must be one line of text"

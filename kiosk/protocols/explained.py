@@ -54,7 +54,7 @@ def refused(error: str, **fields: Field) -> Explained:
 
 
 #: Wire protocols whose frames can be explained.
-PROTOCOLS = ("id003", "ccnet", "ebds", "ssp", "cctalk")
+PROTOCOLS = ("id003", "ccnet", "ebds", "ssp", "cctalk", "escpos")
 
 
 def explain(protocol: str, raw: bytes, sender: Sender, keys: Keys = NO_KEYS) -> Explained:

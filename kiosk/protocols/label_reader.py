@@ -156,7 +156,7 @@ class LabelReader:
         return told
 
     def _is_document(self, text: str, length: int, now: int) -> bool:
-        if not is_identity_document(text) and not (self._head and is_identity_document(self._head + text)):
+        if not is_identity_document(text):
             return False
         self._told.append(ScanRefused(IDENTITY_DOCUMENT, length + self._head_length))
         self._head, self._head_length, self._head_means = "", 0, []

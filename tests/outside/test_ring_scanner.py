@@ -8,9 +8,13 @@ import os
 import queue
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from kiosk.plugins.conformance import RULES
+from kiosk.plugins.pytest_plugin import spec_of
 
 HERE = Path(__file__).parent / "kiosk_ring_scanner"
 
@@ -27,6 +31,21 @@ print(json.dumps({
     "drivers": report.drivers, "file": plugin.__file__,
     "findings": [str(each) for each in check_driver(loaded.drivers["ring_scanner"], vectors)],
 }))
+"""
+
+#: The example with one line more: it keeps all that it hears.
+HOARDER = """
+import msgspec
+import kiosk_ring_scanner as example
+
+class Hoarder(example.RingScanner):
+    heard = b""
+
+    def received(self, data, now):
+        self.heard += data
+        super().received(data, now)
+
+SPEC = msgspec.structs.replace(example.SPEC, build=lambda options, tools: Hoarder(options))
 """
 
 
@@ -55,6 +74,38 @@ def test_a_driver_in_a_distribution_of_its_own_is_found_loaded_and_keeps_the_con
         "status": "loaded", "reason": "", "origin": "kiosk-ring-scanner", "version": "1.2.0",
         "drivers": ["ring_scanner"], "findings": [],
     }  # fmt: skip
+
+
+def examine(where: Path, *words: str, more: str = "") -> subprocess.CompletedProcess[str]:
+    """Run pytest as a stranger would, in a directory with nothing in it but the installed plugin."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *words]
+    if not [point for point in metadata.entry_points(group="pytest11") if point.name == "kiosk"]:
+        command += ["-p", "kiosk.plugins.pytest_plugin"]  # this environment was installed before the kit was there
+    path = os.pathsep.join(filter(None, [more, str(where), str(Path(__file__).parents[2])]))
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=where,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+    )  # fmt: skip
+
+
+def test_a_stranger_examines_drivers_with_pytest_and_is_told_what_is_broken_in_words(
+    site: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hoarder.py").write_text(HOARDER, encoding="utf-8")
+    done = examine(site, "--kiosk-driver", "ring_scanner", "--kiosk-driver", "hoarder:SPEC", "-v", more=str(tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    for driver, worst in (("ring_scanner", ["PASSED", "SKIPPED"]), ("hoarder:SPEC", ["PASSED", "SKIPPED", "FAILED"])):
+        told = [line for line in done.stdout.splitlines() if f"{driver}::" in line and "%" in line]
+        rules = [line.partition("::")[2].partition("::")[2].split()[0] for line in told]
+        assert rules == [f"{rule.grade}-{rule.id}" for rule in RULES]
+        assert {line.split()[1] for line in told} == set(worst)
+    assert "bronze rule bounded: What is kept is bounded, however much comes." in done.stdout
+    assert "bytes more after" in done.stdout
+
+
+def test_a_name_that_nobody_declares_is_answered_with_those_there_are() -> None:
+    with pytest.raises(LookupError, match="among .*line_scanner"):
+        spec_of("nobody")
 
 
 def test_the_plugin_imports_nothing_of_the_kiosk_but_its_public_door() -> None:

@@ -48,6 +48,7 @@ def test_the_sample_configuration_and_the_units_travel_inside_the_package(wheel:
 def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
     (entry_points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert b"kiosk = kiosk.cli:main" in wheel.read(entry_points)
+    assert b"[pytest11]\nkiosk = kiosk.plugins.pytest_plugin" in wheel.read(entry_points)
     assert [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
 
 

@@ -28,6 +28,7 @@ from kiosk.api import (
     Outbound,
     PortEvent,
     ProtocolFault,
+    Rehearsal,
     Scanned,
     Write,
     hookimpl,
@@ -171,6 +172,68 @@ def build(options: Options, tools: DriverTools) -> Driver:
     return RingScanner(options)
 
 
+class RingReader:
+    """The reader at the other end of the line, for the examination: it sends what it reads until it hears ACK."""
+
+    def __init__(self) -> None:
+        self.unacknowledged: list[bytes] = []
+        self._repeat_at: int | None = None
+        self._outbound: list[bytes] = []
+        self._now = 0
+
+    def scan(self, label: str) -> None:
+        """Hold a label under the reader."""
+        self._say(label.encode("latin-1"))
+
+    def received(self, data: bytes, now: int) -> None:
+        """Take what the host says, one byte a word."""
+        self._now = now
+        for word in (data[at : at + 1] for at in range(len(data))):
+            if word == ENQ:
+                self._say(b"!Ring 5")
+            elif word == ACK and self.unacknowledged:
+                del self.unacknowledged[0]
+                self._repeat_at = None
+            elif word == NAK:
+                self._repeat_at = now
+
+    def tick(self, now: int) -> None:
+        """Repeat what was not acknowledged."""
+        self._now = now
+        if self._repeat_at is not None and now >= self._repeat_at:
+            self._repeat_at = None
+            self._outbound += self.unacknowledged[:1]
+        if self.unacknowledged and self._repeat_at is None:
+            self._repeat_at = now + 300 * MS
+
+    def deadline(self) -> int | None:
+        """When it repeats."""
+        return self._repeat_at
+
+    def take_outbound(self) -> list[bytes]:
+        """Hand over what it says."""
+        taken, self._outbound = self._outbound, []
+        return taken
+
+    def _say(self, text: bytes) -> None:
+        del self.unacknowledged[20:]
+        self.unacknowledged.append(frame(text))
+        if len(self.unacknowledged) == 1:
+            self._repeat_at = self._now
+
+
+def frame(text: bytes) -> bytes:
+    """Return a text as it is on the line."""
+    return STX + text + ETX + bytes([checksum(text)])
+
+
+def rehearsal() -> Rehearsal:
+    """Bring what the driver is examined with: frames of the manual, words of the host, and the reader."""
+    return Rehearsal(
+        vectors=(frame(b"PK-4711"), frame(b"!Ring 5"), frame(b"0815")), host_vectors=(ENQ, ACK, NAK), device=RingReader
+    )
+
+
 SPEC = DriverSpec(
     name="ring_scanner",
     device_class="Scanner",
@@ -180,6 +243,7 @@ SPEC = DriverSpec(
     summary="Ring serial label readers (example)",
     line={"serial": {"baud": 9600}},
     states=("ready", "unknown"),
+    rehearsal=rehearsal,
 )
 
 

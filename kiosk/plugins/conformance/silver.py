@@ -1,0 +1,154 @@
+"""Silver: the driver is examined with material of its own, and keeps the rules of money and of states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kiosk.model.commands import HoldNote, Print, ReturnNote, StackNote
+from kiosk.model.device_events import CommandRefused, DeviceState, NoteStacked, Printed, PrintReady
+from kiosk.model.slip import Cut, Slip, Words
+from kiosk.plugins.conformance.bench import Finding
+from kiosk.plugins.conformance.conversation import Conversation
+from kiosk.plugins.conformance.notes import at_rest, feed, ready, way_of_a_note
+from kiosk.plugins.conformance.subject import Subject
+
+#: Different messages that say something about a device.
+FEWEST_VECTORS = 3
+#: Bytes that status requests may come to while a job waits for its commit.
+MOST_STATUS_BYTES = 2000
+#: Moments of a note's way at which something is cut.
+MOMENTS = 8
+SLIP = Slip((Words("Conformance"), Words("one line more"), Cut()))
+
+
+def vectors(subject: Subject) -> Iterable[Finding]:
+    """Look whether the author brought bytes of real life."""
+    if len(set(subject.rehearsal.vectors)) < FEWEST_VECTORS:
+        return [Finding("rehearsal", f"fewer than {FEWEST_VECTORS} different vectors")]
+    return []
+
+
+def states(subject: Subject) -> Iterable[Finding]:
+    """Two levels: states in words that were declared, raw codes in hexadecimal, and a lost port is never health."""
+    findings = [] if subject.spec.states else [Finding("declaration", "declares no states")]
+    bench = subject.bench("states")
+    for vector in subject.rehearsal.vectors:
+        bench.feed(vector)
+        bench.pass_time(500)
+    bench.lose()
+    told = [event for event in bench.events if isinstance(event, DeviceState)]
+    if not told or told[-1].severity in ("ok", "warn"):
+        bench.found("the port is lost, and the last state told does not say so")
+    for state in told:
+        if state.state == "unknown" and state.severity != "unknown":
+            bench.found(f"the state unknown is told as {state.severity}")
+        try:
+            bytes.fromhex(state.raw)
+        except ValueError:
+            bench.found(f"the raw code {state.raw[:20]!r} is not hexadecimal")
+    return [*findings, *bench.findings]
+
+
+def departed_notes(subject: Subject) -> Iterable[Finding]:
+    """Order something of a note that is in the box long since: it is refused by name, and nothing moves."""
+    subject.must_be("BillAcceptor")
+    talk = ready(subject, "orders for a departed note")
+    feed(talk)
+    at_rest(talk)
+    notes = [event.note for event in talk.events if isinstance(event, NoteStacked) and event.note is not None]
+    if not notes or talk.findings:
+        return talk.findings or [Finding(talk.situation, "no note came to its end")]
+    before = (list(talk.device.cashbox), list(talk.device.returned))
+    for cmd in (StackNote(notes[0]), ReturnNote(notes[0]), HoldNote(notes[0])):
+        talk.events.clear()
+        talk.order(cmd)
+        refused = [event for event in talk.events if isinstance(event, CommandRefused)]
+        if [event.note for event in refused] != [notes[0]]:
+            talk.found(f"{type(cmd).__name__} for a departed note is not refused by its name")
+        talk.run(1000)
+    if before != (talk.device.cashbox, talk.device.returned):
+        talk.found("an order for a departed note moved one")
+    return talk.findings
+
+
+def waits_for_confirm(subject: Subject) -> Iterable[Finding]:
+    """Commit nothing for five seconds: the wire consequence waits, and comes after the confirmation."""
+    subject.must_be("BillAcceptor", "CoinAcceptor", "POSPrinter")
+    if subject.spec.device_class == "POSPrinter":
+        return _job_waits(subject)
+    talk = ready(subject, "a commit that takes five seconds")
+    talk.commits = False
+    feed(talk)
+    talk.run(20_000, lambda: bool(talk.waiting))
+    if not talk.waiting:
+        return talk.findings or [Finding(talk.situation, "no money event came")]
+    ((token, _),) = list(talk.waiting.items())[:1]
+    start = len(talk.written)
+    talk.run(5000)
+    meanwhile = set(talk.written[start:])
+    if len(talk.waiting) > 1:
+        talk.found("tells a second money event before the first one is confirmed")
+    talk.commits = True
+    start = len(talk.written)
+    talk.commit(token)
+    talk.run(3000)
+    if not set(talk.written[start:]) - meanwhile:
+        talk.found("writes nothing after Confirm that it did not write before: nothing waited")
+    return talk.findings
+
+
+def _job_waits(subject: Subject) -> Iterable[Finding]:
+    talk = subject.conversation("a commit that takes five seconds")
+    talk.run(3000)
+    talk.commits = False
+    talk.order(Print("job-1", SLIP))
+    talk.run(10_000, lambda: any(isinstance(event, PrintReady) for event in talk.events))
+    start = len(talk.written)
+    talk.run(5000)
+    if sum(map(len, talk.written[start:])) > MOST_STATUS_BYTES or talk.device.receipts:
+        talk.found("the job goes out before it is committed")
+    if not talk.waiting:
+        talk.found("PrintReady never came")
+    for token in list(talk.waiting):
+        talk.commit(token)
+    if not talk.run(30_000, lambda: any(isinstance(event, Printed) for event in talk.events)):
+        talk.found("the job is never told as printed after its commit")
+    return talk.findings
+
+
+def recovery(subject: Subject) -> Iterable[Finding]:
+    """Kill the kiosk around the credit point: what it remembers decides, and no note is booked twice or forgotten."""
+    subject.must_be("BillAcceptor")
+    talk = ready(subject, "the kiosk is killed between commit and Confirm")
+    talk.commits = False
+    value = feed(talk)
+    talk.run(20_000, lambda: bool(talk.waiting))
+    for token in list(talk.waiting):
+        talk.commit(token, confirmed=False)
+    talk.commits = True
+    talk.kill()
+    settle(talk, value)
+    yield from talk.findings
+    for moment in way_of_a_note(subject, MOMENTS):
+        talk = ready(subject, f"the kiosk is killed {moment} ms after a note went in")
+        value = feed(talk)
+        talk.run(moment)
+        talk.kill()
+        settle(talk, value)
+        yield from talk.findings
+
+
+def settle(talk: Conversation, value: int | None) -> None:
+    """Let everything come to rest, and hold the books against the box."""
+    at_rest(talk)
+    if talk.broken or value is None:
+        return
+    stacked = len(talk.device.cashbox) + len(talk.device.collected)
+    known = [money for money in talk.booked if money is not None]
+    unknown = len(talk.booked) - len(known)
+    if len(talk.booked) > stacked:
+        talk.found(f"{len(talk.booked)} notes were booked, {stacked} are in the box")
+    if stacked > len(talk.booked) + len(talk.disputed):
+        talk.found(f"{stacked} notes are in the box, {len(talk.booked)} were booked and {len(talk.disputed)} disputed")
+    if not unknown and not talk.disputed and sum(money.minor for money in known) != sum(talk.device.cashbox):
+        talk.found("the booked values are not those of the notes in the box")

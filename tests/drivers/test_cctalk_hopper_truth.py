@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cctalk_bench import SECOND, Bench, Role
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from kiosk.api import CommandRefused, Confirm, Dispense, DriverTools, PayoutDisp
 from kiosk.drivers.cctalk_hopper import CctalkHopper as Driver
 from kiosk.drivers.cctalk_hopper import CctalkHopperOptions
 from kiosk.protocols.cctalk.device_hopper import CctalkHopper, HopperUnit
+from tests.drivers.cctalk_bench import SECOND, Bench, Role
 
 OPTIONS = CctalkHopperOptions(security="serial", resolve_ms=60_000)
 
@@ -129,7 +129,7 @@ units = st.builds(
 
 
 @given(units, st.integers(1, 12), troubles, st.integers(0, 255), st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_each_payout_is_told_as_it_was_or_is_a_dispute_within_limits(
     unit: HopperUnit, coins: int, story: list[tuple[str, int, int]], counter: int, lifetime: bool
 ) -> None:

@@ -141,3 +141,62 @@ class CctalkHopperOptions(LineOptions, frozen=True, forbid_unknown_fields=True, 
             raise ValueError("payout_poll_ms must be 20 to 1000 and poll_ms 100 to 60000")
         if min(self.stall_ms, self.resolve_ms) < 1000 or not 50 <= self.settle_ms <= 10_000:
             raise ValueError("a time is too short or too long to be meant")
+
+
+class CctalkBillOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options of a ccTalk bill validator."""
+
+    #: 40, further ones 41 to 47 (sheet §3).
+    address: int = 40
+    #: Poll period (§7).
+    poll_ms: int = 200
+    #: Unpolled for this long a unit inhibits itself and does not lift that by itself (§7).
+    watchdog_ms: int = 5000
+    #: Two letters of the ids that stand for the kiosk's currency; "" for the first two of its ISO code.
+    country: str = ""
+    #: Ids the unit must tell, by type from 1, e.g. ["EU0005A"]; empty takes any table of the currency.
+    bill_ids: tuple[str, ...] = ()
+    #: Types that are asked for their id; a unit that has fewer is silent for the rest.
+    bill_types: int = 16
+    #: Bytes of the inhibit mask: 2 often, 4 or 8 on units with more types (§4).
+    mask_bytes: int = 2
+    #: How long the unit itself keeps an undecided note: 30 s or longer (§9).
+    escrow_limit_ms: int = 30_000
+    #: An undecided note is sent back this much before that limit.
+    escrow_margin_ms: int = 3_000
+    #: The escrow timer is extended (154 with 255) this often.
+    hold_repeat_ms: int = 10_000
+    #: Longest time a note is held at all.
+    hold_limit_ms: int = 120_000
+    #: An acknowledged order that shows no effect is repeated after this.
+    repeat_ms: int = 3_000
+    #: An order that was taken, or refused because the escrow is empty, is followed by an event within this.
+    order_limit_ms: int = 15_000
+    #: The order to stack is tried this often; then the note is sent back.
+    stack_tries: int = 5
+    #: Silence for this long makes a note with its stack command out a dispute.
+    resolve_ms: int = 30_000
+    #: How long a unit that was reset may still tell what became of a note: it initialises for some seconds.
+    waking_ms: int = 10_000
+    #: A note with its stack command out that a reset unit does not speak of: ``disputed``, because the event buffer is
+    #: lost with the power, or ``returned`` where a unit is known to give such a note back.
+    forgotten_note: Literal["disputed", "returned"] = "disputed"
+    #: Event (0,16), a jam in a place that is safe: *credit may be given* (§6).  ``wait`` lets what follows decide,
+    #: ``credit`` takes it as stacked.
+    safe_jam: Literal["wait", "credit"] = "wait"
+    #: A unit in trouble is asked for its self check this often, and for nothing else (§6).
+    check_ms: int = 1000
+    #: A credit without a commit for this long is a finding.
+    unconfirmed_ms: int = 20_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 20 <= self.poll_ms < self.watchdog_ms:
+            raise ValueError("poll_ms must be at least 20 and less than watchdog_ms")
+        if self.escrow_margin_ms >= self.escrow_limit_ms:
+            raise ValueError("escrow_margin_ms must be less than escrow_limit_ms")
+        if self.mask_bytes not in (1, 2, 4, 8) or not 1 <= self.bill_types <= 8 * self.mask_bytes:
+            raise ValueError("mask_bytes must be 1, 2, 4 or 8, and bill_types fit in it")
+        times = (self.repeat_ms, self.order_limit_ms, self.resolve_ms, self.check_ms, self.hold_repeat_ms)
+        if min(times) < 20 or self.waking_ms < 0 or self.stack_tries < 1:
+            raise ValueError("a time is too short to be meant, or stack_tries is less than 1")

@@ -8,6 +8,7 @@ from bench.independent_facts import Journal
 DESK_NS = 900_000_000_000
 NEEDS = {"exchange_authorised": "collect", "box_exchanged": "collect", "exchange_abandoned": "collect",
          "box_received": "count", "box_counted": "count", "count_closed": "count", "commissioned": "admin",
+         "hopper_filled": "collect", "hopper_emptied": "collect", "payout_resolved": "collect",
          "alarm_acknowledged": "operate", "shutter_changed": "operate", "slip_acknowledged": "operate",
          "operator_acted": "operate"}  # fmt: skip
 

@@ -5,18 +5,18 @@
 prints one JSON object: `findings`, and what it rebuilt (`boxes` to the note, `closings`, `balances`, `payments`,
 `grand_total_minor`).  Exit code 1 where there is any finding.  Python's own library alone: it has no Ed25519, so
 signatures are looked at only where the `cryptography` package happens to be there; `kiosk journal verify` always
-checks them.  The checks lie in three files beside this one, `independent_facts`, `_money` and `_custody`.
+checks them.  The checks lie in files beside this one, `independent_facts`, `_money`, `_custody` and `_change`.
 
 Each finding carries the number of the cash-control invariant (domain sheet §9) that it breaks; they are held in the
 functions named here.
 
-     1 entries            8 settlements       18 slips, counts     24 reports
+     1 entries, change    8 settlements, change  18 slips, counts  24 reports
      2 slips              9 settlements       19 counts            27 boxes
      3 chain, reversals  12 settlements       20 counts, people    28 slips, closings
      4 closings, clocks  13 slips             22 closings, boxes   29 clocks
-     5 boxes, counts     14, 15 reversals     23 closings          30 chain (realm), commissioning
+     5 boxes, counts, change  14, 15 reversals  23 closings        30 chain (realm), commissioning
      6 notes             17 boxes                                  35 configuration, people
-     7 settlements, slips                                          36 chain (epochs)
+     7 settlements, slips, change                                  36 chain (epochs)
 
 Of 8 and 22 a journal shows the kiosk's half: what became overpaid or is held, and that each Z lies in exactly one box.
 Not a kiosk's, because they need other devices, the hub, the bank or the meters: 10 (one invoice at two devices), 11
@@ -34,18 +34,19 @@ from pathlib import Path
 if not __package__:  # started as a file, from anywhere
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.independent_change import Change
 from bench.independent_custody import Custody
 from bench.independent_facts import load
 from bench.independent_money import Money
 
 
-class Examination(Money, Custody):
+class Examination(Money, Custody, Change):
     """All checks over one journal."""
 
     def run(self):
         for check in (self.chain, self.clocks, self.configuration, self.entries, self.reversals, self.boxes, self.notes,
                       self.settlements, self.slips, self.closings, self.reports, self.counts, self.people,
-                      self.hub, self.commissioning):  # fmt: skip
+                      self.hub, self.commissioning, self.change):  # fmt: skip
             check()
         return self
 
@@ -93,6 +94,7 @@ def examine(path):
         "boxes": {session: sorted([code, value, count] for (code, value), count in notes.items())
                   for session, notes in sorted(found.content.items())},
         "unknown_notes": dict(found.unknown), "boxes_ended": sorted(found.ended),
+        "hoppers": found.floats,
         "closings": found.closing_list, "grand_total_minor": found.grand_total,
         "balances": sorted([account, code, minor] for (account, code), minor in balances.items()),
     }  # fmt: skip

@@ -27,6 +27,7 @@ ROLE_OF: dict[type[intents.Intent], str] = {
     intents.TestPrint: "operate", intents.TestScan: "operate", intents.TestNote: "operate",
     intents.Release: "operate", intents.Shutter: "operate", intents.ChangeRealm: "admin",
     intents.AcknowledgeAlarms: "operate", intents.AcknowledgeSlip: "operate", intents.ReprintSlip: "operate",
+    intents.FillHopper: "collect", intents.CountHopper: "collect",
 }  # fmt: skip
 #: Roles that have something to do in the menu.
 MENU_ROLES = frozenset({"operate", "collect", "close", "count", "admin"})
@@ -217,6 +218,8 @@ def change_realm(model: Checkout, event: intents.ChangeRealm, ctx: Context) -> O
         # What becomes of box and note belongs into this journal; the other one would not know whose they are.
         waits = "out.exchange" if ctx.exchange is not None else "operator.acceptor_not_ready"
         return menu(model, ctx, text(waits if ctx.box_present else "exchange.no_box")), []
+    if any(page.phase in ("intended", "started") for page in ctx.payouts.values()):
+        return menu(model, ctx, text("hopper.paying")), []  # this journal waits to hear how many coins left
     act = acted(model, "realm", event.realm)
     model, effects = leave(model, ctx, "realm")
     return model, [Record((act,), "", f"operator:{act.person}"), *effects, Restart(event.realm)]

@@ -11,6 +11,7 @@ import datetime as dt
 from kiosk.checkout.events import CartItem
 from kiosk.checkout.model import Settlement
 from kiosk.errors import PolicyError
+from kiosk.ledger import entries
 from kiosk.ledger.allocation import Split, allocate, in_fill_order
 from kiosk.ledger.chart import Chart
 from kiosk.ledger.entries import note_credited, note_disputed, note_suspended, settlement
@@ -19,7 +20,7 @@ from kiosk.model.facts import ReceiptLine
 from kiosk.model.invoice import Invoice, Quote
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, note_list, text
-from kiosk.tariff.cash import CashRules, notes_allowed, strictest_excess
+from kiosk.tariff.cash import CashRules, coins_allowed, notes_allowed, strictest_excess
 from kiosk.tariff.discretion import shown_number
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.services import Service
@@ -73,6 +74,15 @@ class CityCounter:
         rules = self._rules(items, items[0].quote.priced_on)
         return notes_allowed(rules, known, due_minor=due_minor, inserted_minor=inserted_minor, with_question=True)
 
+    def coins_allowed(
+        self, items: tuple[CartItem, ...], known: tuple[Money, ...], inserted_minor: int, due_minor: int
+    ) -> tuple[Money, ...]:
+        """Which coins may be taken now: none above what remains due, for a coin cannot be given back."""
+        if not items or not known:
+            return ()
+        rules = self._rules(items, items[0].quote.priced_on)
+        return coins_allowed(rules, known, due_minor=due_minor, inserted_minor=inserted_minor)
+
     def notes_ever(self, known: tuple[Money, ...], on: dt.date) -> tuple[Money, ...]:
         """Which values this counter takes at all, for the attract screen."""
         try:
@@ -83,10 +93,14 @@ class CityCounter:
         return notes_allowed(rules, known, due_minor=cap, inserted_minor=0)
 
     def excess(self, items: tuple[CartItem, ...]) -> str:
-        """Tell what becomes of an excess: ``credit``, ``refund`` or ``refuse``, the strictest rule of the cart."""
+        """Tell what becomes of an excess by the cart's strictest rule: ``change``, ``credit``, ``refund``, ``refuse``.
+
+        Without accounts for change none is given: the excess is credited.
+        """
         if not items or not self._rules(items, items[0].quote.priced_on).excess_at_most_minor:
             return "refuse"
-        return strictest_excess(self._services(items))
+        rule = strictest_excess(self._services(items))
+        return "credit" if rule == "change" and not self.chart.gives_change else rule
 
     def fill_order(self, items: tuple[CartItem, ...]) -> tuple[CartItem, ...]:
         """Return the cart in the order in which money fills it: by rank of service, then as the cash rules say."""
@@ -106,6 +120,24 @@ class CityCounter:
     def dispute_entry(self, value: Money) -> Entry:
         """A claim that is neither cash nor nothing."""
         return note_disputed(self.chart, value)
+
+    def change_entry(self, value: Money, paid: int, uncertain: int = 0) -> Entry | None:
+        """Coins of this value that left a hopper, and ones of which nobody can tell; None for no coin."""
+        if not uncertain:
+            return entries.change_paid(self.chart, value, paid)
+        return entries.change_disputed(self.chart, value, paid, uncertain)
+
+    def change_resolved_entry(self, value: Money, paid: int, unpaid: int) -> Entry:
+        """The end of a claim over coins."""
+        return entries.change_resolved(self.chart, value, paid, unpaid)
+
+    def hopper_filled_entry(self, value: Money, coins: int) -> Entry:
+        """Coins of the change fund went into a hopper."""
+        return entries.hopper_filled(self.chart, value, coins)
+
+    def hopper_emptied_entry(self, value: Money, expected: int, counted: int) -> Entry | None:
+        """What was found in a hopper went back to the change fund."""
+        return entries.hopper_emptied(self.chart, value, expected, counted)
 
     def can_post(self, items: tuple[CartItem, ...]) -> bool:
         """Tell whether the service of at least one of these invoices is still described."""
@@ -134,20 +166,37 @@ class CityCounter:
             for share in split.shares
             for part in share.lines
         )
-        excess = "credit" if strictest_excess(self._services(items)) == "credit" else "refund"
+        excess = "credit" if strictest_excess(self._services(items)) in ("change", "credit") else "refund"
         return Settlement(
             allocations=split.allocations(), overpayment_minor=split.overpayment_minor, entry=entry, lines=lines,
             used=split.used, held=split.held, excess=excess if split.overpayment_minor else "",
         )  # fmt: skip
 
-    def conditions(self, items: tuple[CartItem, ...], notes: tuple[Money, ...] = ()) -> tuple[Text, ...]:
-        """What has to be read before the first note: notes, excess, shortage, order, appeal, the frozen price."""
+    def conditions(
+        self,
+        items: tuple[CartItem, ...],
+        notes: tuple[Money, ...] = (),
+        *,
+        coins: tuple[Money, ...] = (),
+        change: bool = False,
+    ) -> tuple[Text, ...]:
+        """What has to be read before the first note: notes, excess, shortage, order, appeal, the frozen price.
+
+        `change` tells whether a hopper has coins now.
+        """
         services = self._services(items)
         texts = [text("condition.notes", accepted_notes=note_list(notes))] if notes else []
+        if coins:
+            texts.append(text("condition.coins", coin_notes=note_list(coins)))
         held = sum(min(item.held_minor, item.quote.due_minor) for item in items)
         if held:
             texts.append(text("condition.held_before", held=Money(held, self.currency)))
-        texts += [text("condition.no_change"), text(f"condition.excess_{self.excess(items)}")]
+        becomes = self.excess(items)
+        if becomes == "change" and change:
+            texts.append(text("condition.change"))
+        else:
+            becomes = "credit" if becomes == "change" else becomes
+            texts += [text("condition.no_change"), text(f"condition.excess_{becomes}")]
         texts.append(text(f"condition.shortage_{_shortage(services)}"))
         if len(items) > 1:
             texts.append(self._order_condition(items, services))

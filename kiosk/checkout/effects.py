@@ -30,9 +30,10 @@ class Order(Effect, frozen=True, tag="order"):
 
 
 class AcceptNotes(Effect, frozen=True, tag="accept_notes"):
-    """Have the acceptors take exactly these values; empty means nothing at all."""
+    """Have the acceptors take exactly these notes and coins; empty means nothing at all."""
 
     values: tuple[Money, ...] = ()
+    coins: tuple[Money, ...] = ()
 
 
 class PrintReceipt(Effect, frozen=True, tag="print_receipt"):

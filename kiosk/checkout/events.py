@@ -55,6 +55,10 @@ class Settle(KernelEvent, frozen=True):
     by: str
 
 
+class ChangeResumed(KernelEvent, frozen=True):
+    """A start found change that was owed and not known to be paid, and the slip that waits for it."""
+
+
 class AcceptorChanged(KernelEvent, frozen=True):
     """The acceptor became able or unable to take notes; what it may take has to be told again."""
 

@@ -163,6 +163,20 @@ class ChangeRealm(Intent, frozen=True, tag="change_realm"):
     realm: str
 
 
+class FillHopper(Intent, frozen=True, tag="fill_hopper"):
+    """Coins of the change fund were put into a hopper: so many."""
+
+    device: str
+    coins: int
+
+
+class CountHopper(Intent, frozen=True, tag="count_hopper"):
+    """All coins were taken out of a hopper and counted: so many."""
+
+    device: str
+    coins: int
+
+
 class AcknowledgeAlarms(Intent, frozen=True, tag="acknowledge_alarms"):
     """The alarms that stand were seen."""
 
@@ -184,4 +198,5 @@ AnyIntent = (
     | DeclineExcess | Finish | Cancel | KeepPaying | MoreTime | Back | Dismiss | EnterPlate | CallOperator | EnterPin
     | SignOut | ReportX | CloseDay | BeginExchange | ExchangeNumbers | ConfirmExchange | AbandonExchange | TestPrint
     | TestScan | TestNote | Release | Shutter | ChangeRealm | AcknowledgeAlarms | AcknowledgeSlip | ReprintSlip
+    | FillHopper | CountHopper
 )  # fmt: skip

@@ -12,6 +12,7 @@ from kiosk.checkout.closing import Day
 from kiosk.checkout.events import CartItem
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.checkout.states import State
+from kiosk.model import facts
 from kiosk.model.entry import Entry
 from kiosk.model.facts import Allocation, Held, ReceiptLine
 from kiosk.model.ids import NoteId
@@ -31,6 +32,71 @@ class Flight(msgspec.Struct, frozen=True):
     ours: bool = True
     #: Who was in front when it came, "" for nobody or not known any more (a restart).
     session: str = ""
+
+
+class Payout(msgspec.Struct, frozen=True):
+    """Coins that one hopper pays of this session's change."""
+
+    payout: str
+    device: str
+    #: Of one coin.
+    value: Money
+    coins: int
+    #: ``intended``, ``ordered`` (the hopper was asked), ``started`` (coins may move) or ``ended``.
+    phase: str = "intended"
+    #: Coins that left as far as is known, and coins of which nobody can tell.
+    paid: int = 0
+    disputed: int = 0
+
+
+class Dispensing(msgspec.Struct, frozen=True, kw_only=True):
+    """Change on its way, and the slip that waits for it."""
+
+    draft: facts.ReceiptDeferred
+    payouts: tuple[Payout, ...]
+    #: False where a start found it long after: nobody is in front any more to take a slip.
+    printed: bool = True
+
+    @property
+    def planned_minor(self) -> int:
+        """What the hoppers were to pay, minor units."""
+        return sum(each.coins * each.value.minor for each in self.payouts)
+
+    @property
+    def paid_minor(self) -> int:
+        """What left so far as far as is known, minor units."""
+        return sum(each.paid * each.value.minor for each in self.payouts)
+
+
+class Hopper(msgspec.Struct, frozen=True):
+    """A hopper as the journal tells it, and whether change can be planned with it now."""
+
+    device: str
+    #: Of one coin; None where nobody told it.
+    value: Money | None
+    #: Coins in it by the journal.
+    coins: int
+    #: Works, knows its coin, and no payout of it is open or in dispute.
+    ready: bool = False
+
+
+class PayoutPage(msgspec.Struct, frozen=True):
+    """One payout's way through the journal."""
+
+    payout: str
+    device: str
+    value: Money
+    coins: int
+    #: Of the settlement whose overpayment it pays back.
+    epoch: int
+    settled_seq: int
+    #: ``intended``, ``started``, ``ended`` or ``disputed``.
+    phase: str = "intended"
+    #: The hopper's counters before the order.
+    mark: str = ""
+    paid: int = 0
+    #: Coins of which nobody can tell.
+    disputed: int = 0
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -94,6 +160,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     #: How much above the amount due the citizen agreed to on the screen.
     agreed_excess_minor: int = 0
     flight: Flight | None = None
+    #: Set in `DISPENSING`.
+    dispensing: Dispensing | None = None
     #: Why the session ends as soon as no note is in motion: "", ``citizen``, ``timeout``, ``recovery``.
     wrap_up: str = ""
     #: The state a question returns to.
@@ -194,8 +262,14 @@ class Counter(Protocol):
         """
         ...
 
+    def coins_allowed(
+        self, items: tuple[CartItem, ...], known: tuple[Money, ...], inserted_minor: int, due_minor: int
+    ) -> tuple[Money, ...]:
+        """Which coins may be taken now: none above what remains due, for a coin cannot be given back."""
+        ...
+
     def excess(self, items: tuple[CartItem, ...]) -> str:
-        """Tell what becomes of a note's excess over what remains due: ``credit``, ``refund`` or ``refuse``."""
+        """Tell what becomes of an excess over what remains due: ``change``, ``credit``, ``refund`` or ``refuse``."""
         ...
 
     def fill_order(self, items: tuple[CartItem, ...]) -> tuple[CartItem, ...]:
@@ -212,6 +286,22 @@ class Counter(Protocol):
 
     def dispute_entry(self, value: Money) -> Entry:
         """A claim that is neither cash nor nothing."""
+        ...
+
+    def change_entry(self, value: Money, paid: int, uncertain: int = 0) -> Entry | None:
+        """Coins of this value that left a hopper, and ones of which nobody can tell; None for no coin."""
+        ...
+
+    def change_resolved_entry(self, value: Money, paid: int, unpaid: int) -> Entry:
+        """The end of a claim over coins."""
+        ...
+
+    def hopper_filled_entry(self, value: Money, coins: int) -> Entry:
+        """Coins of the change fund went into a hopper."""
+        ...
+
+    def hopper_emptied_entry(self, value: Money, expected: int, counted: int) -> Entry | None:
+        """What was found in a hopper went back to the change fund."""
         ...
 
     def can_post(self, items: tuple[CartItem, ...]) -> bool:
@@ -242,6 +332,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     #: What the next commit's first fact and the next slip are numbered.
     next_seq: int
     next_receipt: int
+    #: Epoch of the journal.
+    epoch: int = 1
     #: Number of the last slip of each kind.
     last_of_kind: dict[str, int] = {}
     #: Device the event came from, "" for none.
@@ -249,6 +341,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     #: Values the acceptors in service know.
     known_notes: tuple[Money, ...] = ()
     acceptor_ready: bool = False
+    #: Values that the coin acceptors in service know.
+    known_coins: tuple[Money, ...] = ()
+    #: All hoppers, in the order of the configuration.
+    hoppers: tuple[Hopper, ...] = ()
+    #: The last payouts of the journal by their ids, the open ones among them.
+    payouts: dict[str, PayoutPage] = {}
     printer_ready: bool = False
     #: Notes the journal holds: their last recorded outcome (``credited``, ``suspended``, ``returned``, ``disputed``)
     #: and, by ``intended`` or ``returning``, a committed intent without one.

@@ -16,6 +16,7 @@ from __future__ import annotations
 import msgspec
 
 from kiosk.checkout import intents
+from kiosk.checkout.change_rules import excess_text
 from kiosk.checkout.effects import AcceptNotes, AnyEffect, Order, Record
 from kiosk.checkout.events import AcceptorChanged, DeadlinePassed
 from kiosk.checkout.model import Checkout, Context, Flight
@@ -31,8 +32,8 @@ from kiosk.checkout.steps import (
     note_over,
     note_value,
     settling,
+    taking,
     to,
-    wanted_notes,
     with_slip,
 )  # fmt: skip
 from kiosk.model import facts
@@ -70,12 +71,17 @@ def escrowed_while_paying(model: Checkout, event: NoteEscrowed, ctx: Context) ->
         return return_flight(model, ctx)
     excess = event.value.minor - model.remaining_minor
     if excess > model.agreed_excess_minor:
-        becomes = ctx.counter.excess(model.cart)
-        if becomes == "refuse":
+        if ctx.counter.excess(model.cart) == "refuse":
             return return_flight(model, ctx)
-        asked = text(f"message.excess_{becomes}", excess=Money(excess, model.currency))
-        return to(model, State.NOTE_HELD, ctx, messages=(asked,)), [Order(event.note.device, HoldNote(event.note))]
+        return ask_excess(model, ctx), [Order(event.note.device, HoldNote(event.note))]
     return stack(model, ctx)
+
+
+def ask_excess(model: Checkout, ctx: Context) -> Checkout:
+    """Ask whether the note in escrow may stay, and say what becomes of what is too much."""
+    assert model.flight is not None
+    excess = model.flight.value.minor - model.remaining_minor
+    return to(model, State.NOTE_HELD, ctx, messages=(excess_text(model, ctx, excess),))
 
 
 def stack(model: Checkout, ctx: Context, *before: facts.AnyBody) -> Outcome:
@@ -176,7 +182,9 @@ def in_front(model: Checkout, note: NoteId | None, ctx: Context, *, recovered: b
     return not recovered and note not in ctx.note_outcome
 
 
-def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> Outcome:
+def suspend(
+    model: Checkout, event: NoteStacked, ctx: Context, outcome: str, message: str = "message.note_kept"
+) -> Outcome:
     """Keep a note that belongs to no session, with a slip, and never as the next citizen's credit."""
     reason = f"stacked_after_{outcome}" if outcome else "outside_session" if event.note else "unannounced"
     value = value_of(model, event, ctx)
@@ -196,7 +204,7 @@ def suspend(model: Checkout, event: NoteStacked, ctx: Context, outcome: str) -> 
         model, ctx, "suspense", ctx.next_seq + len(undone), totals=note_value(value),
         currency=value.currency if value is not None else "",
     )  # fmt: skip
-    return kept_apart(model, ctx, slip, (*undone, kept), event, text("message.note_kept"), event.recovered)
+    return kept_apart(model, ctx, slip, (*undone, kept), event, text(message), event.recovered)
 
 
 def kept_apart(
@@ -320,7 +328,7 @@ def acceptor_changed(model: Checkout, event: AcceptorChanged, ctx: Context) -> O
     messages: tuple[Text, ...] = (text("message.acceptor_fault"),)
     if ctx.acceptor_ready:
         messages = tuple(each for each in model.messages if each not in messages and not each.id.startswith("out."))
-    return change(model, messages=messages), [AcceptNotes(wanted_notes(model, ctx))]
+    return change(model, messages=messages), [taking(model, ctx)]
 
 
 def acceptor_elsewhere(model: Checkout, event: AcceptorChanged, ctx: Context) -> Outcome:

@@ -6,7 +6,7 @@ The real table is walked breadth-first through all worlds that can be reached (`
 * from every state with credit a citizen reaches a settlement with a slip by own acts alone.  The one thing that
   nobody can skip is a note that is moving: the way has to go on however that note ends, and if it never ends;
 * from every state with credit time alone gets there, with devices and people silent;
-* from everywhere time alone leads back to a kiosk at rest.
+* from everywhere with change on its way time alone reaches the slip, and from everywhere a kiosk at rest.
 
 The page is never written by hand; a test holds it against a fresh proof.
 """
@@ -67,6 +67,8 @@ class Proof:
             steps, settled, slip, rests = self._pass(search, at)
             if not rests:
                 search.blame(rules.REST, at)
+            if model.dispensing is not None and not any(e.actor == TIME and e.slip for e in search.ways[at]):
+                search.blame(rules.BY_CHANGE, at)
             if model.settles:
                 self.times.setdefault(model.state, []).append(steps)
                 if not settled:
@@ -156,7 +158,9 @@ To be finite, the world around the table is small, without losing anything that 
   followed through its life and beyond it, and all others from escrow to the end of their motion. Every note of every
   history is the witness of some path.
 - Notes are 5, 10 and 20; invoices are 5 (part payment allowed), 10 (part payment refused; nothing, half or all of it
-  held from before) and 5 (no excess taken). The first two together are a cart of 15.
+  held from before), 5 (no excess taken) and 10 (change given). The first two together are a cart of 15.
+- Hoppers are two, one coin of 10 and two of 5. A payout is called by its hopper, which takes no second one before the
+  first is over and clear; two ids more stand for all whose end is known and for all that nobody intended.
 - Credit is a set of notes; what lies above "enough" is cut. Outside of a payment no rule reads cart or credit.
 - Print jobs: two that wait or print, one that ended, one of staff. A held job is as good as a queued one.
 - The search is cut into scopes, each searched whole. What one leaves out another tries.

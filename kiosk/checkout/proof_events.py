@@ -1,4 +1,4 @@
-"""Everything that can happen to the checkout, as `proof` tries it, cut into four scopes that each fit into memory.
+"""Everything that can happen to the checkout, as `proof` tries it, cut into five scopes that each fit into memory.
 
 A scope is searched whole.  What one scope leaves out is looked at in another: rules read either money or paper or
 staff together with a payment, never all three; a test holds that every row of the table is taken in some scope.
@@ -15,6 +15,7 @@ import msgspec
 from kiosk.checkout import intents as i
 from kiosk.checkout.events import (
     AcceptorChanged,
+    ChangeResumed,
     DeadlinePassed,
     LookedUp,
     PinChecked,
@@ -25,12 +26,19 @@ from kiosk.checkout.events import (
 )  # fmt: skip
 from kiosk.checkout.model import Flight
 from kiosk.checkout.proof_world import (
+    ACCEPTOR,
     ALL_ROLES,
     BOXES,
     BROKEN,
+    COIN,
+    COINS,
     ENDED,
     FRESH,
+    HOPPERS,
     ITEMS,
+    OLD_COIN,
+    OVER,
+    STRANGE,
     VALUES,
     WITNESS,
     WITNESS_VALUE,
@@ -60,10 +68,12 @@ class Scope(msgspec.Struct, frozen=True):
     staff: bool = False
     #: The kiosk goes out of service and comes back.
     service: bool = False
+    #: Coins fall, and hoppers pay, are silent or lie.
+    coins: bool = False
 
 
 SCOPES = (
-    Scope("money", "all carts and notes; a note ends in every way", tuple(ITEMS), VALUES, service=True),
+    Scope("money", "all carts and notes; a note ends in every way", tuple(ITEMS)[:5], VALUES, service=True),
     Scope(
         "lies", "a cart of 10; devices say anything about a note of 5 at any time, long after its end, too",
         ("10 whole",), (VALUES[0], VALUES[2]), witness=True,
@@ -75,6 +85,10 @@ SCOPES = (
     Scope(
         "staff", "a cart of 10, notes of 5 and 20; people who work here, the cash box, tests, and who pays meanwhile",
         ("10 whole",), (VALUES[0], VALUES[2]), staff=True, service=True,
+    ),
+    Scope(
+        "change", "a cart of 10 that gives change, notes of 20, coins of 5; two hoppers say anything at any time",
+        ("10 with change",), VALUES[2:], coins=True,
     ),
 )  # fmt: skip
 
@@ -90,6 +104,8 @@ class Happening(msgspec.Struct, frozen=True):
     risen: bool = False
     #: So many notes were refused already in a row.
     refused_notes: int = 0
+    #: Who tells it.
+    device: str = ACCEPTOR
 
 
 _INTENTS: tuple[i.Intent, ...] = (
@@ -103,7 +119,8 @@ _STAFF: tuple[i.Intent, ...] = (
     i.ExchangeNumbers("BOX-1", "BOX-1", "SEAL-1"), i.ConfirmExchange(), i.AbandonExchange(), i.TestPrint(),
     i.TestScan(), i.TestNote(), i.Release(VALUES[0].currency), i.Shutter(True), i.Shutter(False),
     i.ChangeRealm("training"), i.ChangeRealm("moon"), i.AcknowledgeAlarms(), i.AcknowledgeSlip(4),
-    i.AcknowledgeSlip(7), i.ReprintSlip(4), i.ReprintSlip(7),
+    i.AcknowledgeSlip(7), i.ReprintSlip(4), i.ReprintSlip(7), i.FillHopper("tens", 1), i.FillHopper("tens", 0),
+    i.FillHopper("moon", 1), i.CountHopper("fives", 0), i.CountHopper("fives", 9), i.CountHopper("fives", -1),
 )  # fmt: skip
 
 
@@ -137,8 +154,12 @@ def always(scope: Scope) -> tuple[Happening, ...]:
     found += [Happening("NoteEscrowed", WORLD, d.NoteEscrowed(FRESH, value, 0)) for value in scope.values]
     if scope.witness:
         found += _about_witness(scope)
+    if scope.staff or scope.coins:
+        found += _strange()
     if scope.staff:
         found += _unknown_job()
+    if scope.coins:
+        found += _coins()
     if scope.paper:
         found.append(Happening("ReprintAsked", STAFF, ReprintAsked(9, 1)))
     if scope.staff:
@@ -164,6 +185,46 @@ def _ends(note: NoteId, value: Money) -> tuple[Any, ...]:
         d.CommandRefused("stack_note", "departed", note), d.CommandRefused("return_note", "departed", note),
         d.CommandRefused("hold_note", "no", note), d.NoteGone(note), d.NoteStacking(note), d.NoteHeld(note),
     )  # fmt: skip
+
+
+def _strange() -> list[Happening]:
+    """Coins and payouts that nobody waits for."""
+    found = [
+        Happening(type(each).__name__, WORLD, each, device=COINS)
+        for each in (d.CoinAccepted(7, OLD_COIN, VALUES[0]), d.CoinRejected("fraud"))
+    ]
+    for payout in (STRANGE, OVER):
+        found += [
+            Happening(type(each).__name__, WORLD, each, device="fives")
+            for each in (
+                d.PayoutReady(7, payout, "m"), d.PayoutProgress(payout, 1, 1), d.PayoutEnded(7, payout, 1, 0, "done"),
+                d.PayoutDisputed(7, payout, 0, 1, "counters"),
+            )
+        ]  # fmt: skip
+    return found
+
+
+def _coins() -> list[Happening]:
+    """Coins that fall."""
+    fallen = (
+        d.CoinAccepted(7, COIN, VALUES[0]), d.CoinAccepted(7, COIN, None), d.CoinAccepted(7, COIN, Money(500, "CAD")),
+        d.CoinAccepted(7, COIN, VALUES[0], recovered=True),
+    )  # fmt: skip
+    return [Happening(type(each).__name__, WORLD, each, device=COINS) for each in fallen]
+
+
+@cache
+def of_hopper(device: str) -> tuple[Happening, ...]:
+    """Return whatever a hopper may say of its payout, whenever it likes."""
+    events = (
+        d.PayoutReady(7, device, "m"), d.PayoutProgress(device, 1, 2),
+        d.CommandRefused("dispense", "no", payout=device), d.CommandRefused("drop_payout", "no", payout=device),
+        *(d.PayoutEnded(7, device, *figures, "x") for figures in ((1, 0), (0, 1), (1, 1), (0, 2), (9, -7))),
+        *(d.PayoutDisputed(7, device, *figures, "x") for figures in ((0, 1), (1, 1), (1, 2), (2, 9))),
+    )  # fmt: skip
+    other = "fives" if device == "tens" else "tens"
+    wrong = Happening("PayoutEnded", WORLD, d.PayoutEnded(7, device, 1, 0, "x"), device=other)
+    return (*(Happening(type(each).__name__, WORLD, each, device=device) for each in events), wrong)
 
 
 def _unknown_job() -> list[Happening]:
@@ -194,9 +255,25 @@ def _staff() -> list[Happening]:
 def happenings(scope: Scope, world: World) -> Iterator[Happening]:
     """Return everything that may happen next; nothing is left out because a good driver would not say it."""
     model = world.model
-    yield from always(scope)
+    # What people do and notes become with the box out, or out of service, is tried elsewhere; here coins alone.
+    shut = scope.coins and (not world.box_present or bool(model.out_of_service))
+    if not shut:
+        yield from always(scope)
     if model.state is State.SETTLING:
         yield Happening("Settle", TIME, Settle("recovery"))
+    if model.state is State.DISPENSING:
+        # What else may happen is tried in every other state elsewhere; here it may happen while coins fall.
+        rare = (ChangeResumed(),) if shut else (ChangeResumed(), d.CashboxRemoved(), ServiceLost(BROKEN))
+        yield from (Happening(type(each).__name__, WORLD, each) for each in rare)
+        yield from () if shut else _unknown_job()
+    if scope.coins and model.state in (State.DISPENSING, State.IDLE, State.OUT_OF_SERVICE):
+        yield Happening("CashboxInserted", WORLD, d.CashboxInserted())
+        yield Happening("ServiceRestored", WORLD, ServiceRestored())
+    for device in HOPPERS if scope.coins else ():
+        # Of a payout that is over and of a stranger's the rules know nothing more than of `STRANGE`.
+        asked = model.dispensing is not None and any(each.device == device for each in model.dispensing.payouts)
+        if asked or device in dict(world.payouts):
+            yield from of_hopper(device)
     if model.deadline_ns is not None:
         yield Happening("DeadlinePassed", TIME, DeadlinePassed())
     if model.flight is not None:

@@ -9,11 +9,21 @@ from typing import Any
 from kiosk.checkout.effects import AnyEffect, Order, PrintReceipt, Record
 from kiosk.checkout.events import ReprintAsked
 from kiosk.checkout.model import Checkout
-from kiosk.checkout.proof_world import COUNTERS, FIRST_SEQ, FIRST_SLIP, LAST_OF_KIND, WITNESS, World
+from kiosk.checkout.proof_world import (
+    COUNTERS,
+    FIRST_SEQ,
+    FIRST_SLIP,
+    HOPPERS,
+    LAST_OF_KIND,
+    OLD_COIN,
+    WITNESS,
+    World,
+    pages_of,
+)
 from kiosk.checkout.states import OPERATING, WITHOUT_DEADLINE, State
 from kiosk.model import device_events as d
 from kiosk.model import facts
-from kiosk.model.commands import Confirm, ReturnNote, StackNote
+from kiosk.model.commands import Confirm, Dispense, ReturnNote, StackNote
 from kiosk.model.ids import NoteId
 
 FINAL = ("credited", "suspended", "returned", "disputed")
@@ -28,8 +38,8 @@ INTENT = "the intent is committed before the stack command"
 CONFIRM = "the credit is committed before its confirmation"
 CONFIRMED = "every event that moves money is confirmed"
 DECIDED = "every note in escrow gets a decision, and none on its way to the box is called back"
-SLIP = "no settlement without a slip in the same commit"
-LEAVES = "credit leaves the table through a settlement with a slip only"
+SLIP = "no settlement without a slip in the same commit, or the draft of one that waits for its change"
+LEAVES = "credit leaves the table through a settlement with a slip only, or with one that waits for its change"
 SUMS = "used + tender = applied + overpayment + held, and what is settled is what was credited"
 ENDS = "a payment always ends in the journal, and nobody steps into an open one"
 PRICE = "a frozen price never changes, and a scan during payment changes nothing"
@@ -42,13 +52,21 @@ GAPS = "slips are numbered without a gap, all together and each kind by itself"
 ABOUT = "a slip tells of a fact of its own commit, and is a fact before it is printed"
 HAND = "a slip never comes out in the next person's hand"
 BOX = "a box session ends with a Z closing in the same commit"
+ASKED = "a hopper is asked for what was committed with its settlement, and one after the other"
+LET_GO = "a hopper is let go once, after its start is committed, and only while its citizen is in front"
+PAID = "a payout ends once, within the coins that were intended, and with coins only after its start"
+THERE = "change is paid only to somebody who is there"
+DRAFT = "a slip that waits for its change comes once, with the last coin or when the time is over"
+TELLS = "change, what is on its way or in doubt, and what is owed are together the overpayment"
+BY_CHANGE = "from every state with change on its way time alone reaches the slip"
 BY_CITIZEN = "from every state with credit the citizen's own acts reach a settlement with a slip"
 BY_TIME = "from every state with credit time alone reaches a settlement with a slip"
 MOTION = "a payment with a note in motion ends by time alone, with a slip"
 REST = "from every state time alone leads back to rest"
 RULES = (
     NO_ERROR, BACK, TWICE, BOX_TWICE, OWN, CREDIT, AGAIN, INTENT, CONFIRM, CONFIRMED, DECIDED, SLIP, LEAVES, SUMS, ENDS,
-    PRICE, CLOSED, STAFF, WAITS, STRANGER, SETTLING, GAPS, ABOUT, HAND, BOX, BY_CITIZEN, BY_TIME, MOTION, REST,
+    PRICE, CLOSED, STAFF, WAITS, STRANGER, SETTLING, GAPS, ABOUT, HAND, BOX, ASKED, LET_GO, PAID, THERE, DRAFT, TELLS,
+    BY_CHANGE, BY_CITIZEN, BY_TIME, MOTION, REST,
 )  # fmt: skip
 
 
@@ -56,7 +74,7 @@ def of_step(before: World, after: Checkout, event: Any, effects: Sequence[AnyEff
     """Judge one step: the order of its effects, and what it may not touch."""
     was = before.model
     recorded: set[Any] = set()
-    for effect in effects:
+    for at, effect in enumerate(effects):
         match effect:
             case Record():
                 recorded |= {(type(body), getattr(body, "note", None)) for body in effect.bodies}
@@ -71,6 +89,11 @@ def of_step(before: World, after: Checkout, event: Any, effects: Sequence[AnyEff
             case Order(command=Confirm()):
                 if not _committed_before(before, event, {kind for kind, _ in recorded}):
                     yield CONFIRM
+                if isinstance(event, d.PayoutReady) and not _may_go(before, event):
+                    yield LET_GO
+            case Order(command=Dispense() as command):
+                if not _may_be_asked(before, after, command, effects[:at]):
+                    yield ASKED
             case PrintReceipt() if not isinstance(event, ReprintAsked):
                 if facts.ReceiptIssued not in {kind for kind, _ in recorded}:
                     yield ABOUT
@@ -79,7 +102,8 @@ def of_step(before: World, after: Checkout, event: Any, effects: Sequence[AnyEff
                         yield HAND
             case _:
                 pass
-    money = isinstance(event, d.NoteStacked | d.NoteDisputed) or (isinstance(event, d.NoteReturned) and event.token)
+    told = d.NoteStacked | d.NoteDisputed | d.CoinAccepted | d.PayoutEnded | d.PayoutDisputed
+    money = isinstance(event, told) or (isinstance(event, d.NoteReturned) and event.token)
     if money and not any(isinstance(each, Order) and isinstance(each.command, Confirm) for each in effects):
         yield CONFIRMED
     if isinstance(event, d.NoteEscrowed) and was.flight != after.flight:
@@ -98,10 +122,36 @@ def _stacking(model: Checkout) -> NoteId | None:
 
 def _committed_before(before: World, event: Any, kinds: set[type]) -> bool:
     """Tell whether what a confirmation confirms stands in the journal."""
+    if isinstance(event, d.PayoutReady):
+        return facts.PayoutStarted in kinds
+    if isinstance(event, d.PayoutEnded | d.PayoutDisputed):
+        waits = dict(before.payouts).get(event.payout) in ("intended", "started")
+        return bool(kinds & {facts.PayoutEnded, facts.PayoutDisputed, facts.EventRefused}) or not waits
+    if isinstance(event, d.CoinAccepted) and event.coin == OLD_COIN:
+        return True
     if kinds & {facts.NoteCredited, facts.NoteSuspended, facts.NoteDisputed, facts.PrintStarted}:
         return True
     known = getattr(event, "note", None) == WITNESS and before.witness in FINAL
     return known or isinstance(event, d.NoteReturned)
+
+
+def _may_go(before: World, event: d.PayoutReady) -> bool:
+    """Tell whether a hopper may be let go: it was asked for this payout, of the person in front, and never let go."""
+    phases, dispensing = dict(before.payouts), before.model.dispensing
+    mine = dispensing is not None and any(
+        each.payout == event.payout and each.phase == "ordered" for each in dispensing.payouts
+    )
+    return mine and bool(before.model.session) and phases.get(event.payout) == "intended"
+
+
+def _may_be_asked(before: World, after: Checkout, command: Dispense, effects: Sequence[AnyEffect]) -> bool:
+    """Tell whether this order was intended before, and no other hopper is at work for the same person."""
+    bodies = [body for effect in effects if isinstance(effect, Record) for body in effect.bodies]
+    fresh = any(isinstance(body, facts.PayoutIntended) and body.payout == command.payout for body in bodies)
+    known = dict(before.payouts).get(command.payout) == "intended"
+    busy = [each.payout for each in after.dispensing.payouts if each.phase in ("ordered", "started")
+            ] if after.dispensing is not None else []  # fmt: skip
+    return (fresh or known) and busy == [command.payout]
 
 
 def of_commit(before: World, after: Checkout, record: Record) -> Iterator[str]:
@@ -109,8 +159,11 @@ def of_commit(before: World, after: Checkout, record: Record) -> Iterator[str]:
     bodies = record.bodies
     kinds = [type(body) for body in bodies]
     yield from _numbers(bodies)
-    if facts.Settled in kinds and facts.ReceiptIssued not in kinds:
+    if facts.Settled in kinds and not {facts.ReceiptIssued, facts.ReceiptDeferred} & set(kinds):
         yield SLIP
+    if (facts.ReceiptDeferred in kinds) != (facts.PayoutIntended in kinds):
+        yield DRAFT
+    yield from _payouts(before, bodies)
     gone = (body for body in bodies if isinstance(body, facts.CashboxChanged) and body.removed)
     if facts.BoxExchanged in kinds or any(body.authority == "none" for body in gone):
         if kinds[0] is not facts.DayClosed:
@@ -153,8 +206,11 @@ def _numbers(bodies: tuple[facts.AnyBody, ...]) -> Iterator[str]:
 
 def _credit(before: World, record: Record, body: facts.NoteCredited) -> Iterator[str]:
     flight = before.model.own_flight
-    if not before.model.frozen or flight is None or flight.note != body.note or not record.session:
+    mine = body.means == "coin" or (flight is not None and flight.note == body.note)
+    if not before.model.frozen or not mine or not record.session:
         yield OWN
+    if body.note == OLD_COIN:
+        yield TWICE
     if body.entry != COUNTERS[False].credit_entry(body.value):
         yield CREDIT
     if body.note != WITNESS:
@@ -165,6 +221,42 @@ def _credit(before: World, record: Record, body: facts.NoteCredited) -> Iterator
         yield TWICE
     if before.owner != "now":
         yield OWN
+
+
+def _payouts(before: World, bodies: tuple[facts.AnyBody, ...]) -> Iterator[str]:
+    """Judge what a commit says of coins that hoppers paid."""
+    phases, pages = dict(before.payouts), pages_of(before)
+    settled = next((body for body in bodies if isinstance(body, facts.Settled)), None)
+    planned = 0
+    for body in bodies:
+        match body:
+            case facts.PayoutIntended():
+                planned += body.coins * body.value.minor
+                if settled is None or settled.by != "citizen" or not before.model.session:
+                    yield THERE
+                if phases.get(body.device, "ended") != "ended" or body.coins > HOPPERS[body.device][1]:
+                    yield ASKED
+            case facts.PayoutEnded(paid=paid, unpaid=unpaid) | facts.PayoutDisputed(at_least=paid, at_most=unpaid):
+                page = pages.get(body.device)
+                if page is None or page.payout != body.payout or page.phase not in ("intended", "started"):
+                    yield PAID
+                    continue
+                ends = isinstance(body, facts.PayoutEnded)
+                fits = paid + unpaid == page.coins if ends else paid <= unpaid <= page.coins
+                if not fits or min(paid, unpaid) < 0 or (page.phase == "intended" and paid):
+                    yield PAID
+                moved = sum(each.minor for each in body.entry.postings if each.minor > 0) if body.entry else 0
+                if moved != (paid if ends else unpaid) * page.value.minor:
+                    yield PAID
+            case facts.ReceiptIssued():
+                told = {total.name: total.minor for total in body.totals}
+                parts = ("change", "change_pending", "change_disputed", "owed")
+                if "change" in told and sum(told.get(name, 0) for name in parts) != told.get("overpayment", 0):
+                    yield TELLS
+            case _:
+                pass
+    if settled is not None and planned > settled.overpayment_minor:
+        yield TELLS
 
 
 def of_item(first: World, after: World, bodies: Sequence[facts.AnyBody]) -> Iterator[str]:
@@ -181,8 +273,15 @@ def of_item(first: World, after: World, bodies: Sequence[facts.AnyBody]) -> Iter
     if model.state in (State.STACKING, State.RETURNING, State.NOTE_HELD):
         if model.own_flight is None:
             yield STRANGER
-    if was.settles and not model.frozen and not {facts.Settled, facts.ReceiptIssued} <= kinds:
-        yield LEAVES
+    if was.settles and not model.frozen:
+        if facts.Settled not in kinds or not kinds & {facts.ReceiptIssued, facts.ReceiptDeferred}:
+            yield LEAVES
+    if (model.state is State.DISPENSING) != (model.dispensing is not None):
+        yield DRAFT
+    if was.dispensing is not None and model.dispensing is None and facts.ReceiptIssued not in kinds:
+        yield DRAFT
+    if was.dispensing is not None and model.session not in ("", was.session):
+        yield DRAFT
     if was.frozen and (not model.frozen or model.session != was.session) and not ended:
         yield ENDS
     if was.frozen and model.session not in ("", was.session):

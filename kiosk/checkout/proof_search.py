@@ -13,6 +13,7 @@ from kiosk.checkout.events import DeadlinePassed
 from kiosk.checkout.model import Checkout, Context, Flight, Job
 from kiosk.checkout.proof_events import WORLD, Happening, Scope, happenings
 from kiosk.checkout.proof_world import (
+    ACCEPTOR,
     OTHER,
     USD,
     WITNESS,
@@ -34,7 +35,7 @@ class Edge(msgspec.Struct, frozen=True):
     name: str
     actor: str
     to: int
-    #: The commit holds a settlement and its slip.
+    #: The commit holds a settlement and its slip, or the draft of one that waits for its change.
     settled: bool
     #: The commit holds a slip.
     slip: bool
@@ -130,7 +131,8 @@ class Search:
         kinds = {type(body) for body in bodies}
         slip = facts.ReceiptIssued in kinds
         to = self._place(after, at, happening.name)
-        self.ways[at].append(Edge(happening.name, happening.actor, to, slip and facts.Settled in kinds, slip))
+        settled = facts.Settled in kinds and (slip or facts.ReceiptDeferred in kinds)
+        self.ways[at].append(Edge(happening.name, happening.actor, to, settled, slip))
         self.edges += 1
 
     def _step(self, at: int, world: World, happening: Happening, event: Any) -> tuple[World, list[AnyEffect]] | None:
@@ -159,9 +161,9 @@ class Search:
         return msgspec.structs.replace(world, model=after), effects
 
     def _lent(self, world: World, happening: Happening) -> Context:
-        if world is self._first and happening.ready and not happening.risen:
+        if world is self._first and happening.ready and not happening.risen and happening.device == ACCEPTOR:
             return self._context
-        return context(world, ready=happening.ready, risen=happening.risen)
+        return context(world, ready=happening.ready, risen=happening.risen, device=happening.device)
 
     # --- the power fails ----------------------------------------------------------------------------------
 
@@ -185,7 +187,29 @@ def restarted(world: World) -> list[World]:
             phase = "stacking" if outcome == "intended" else "returning"
             flights.append(Flight(note, value, phase, m.frozen and came == "now"))
     # The books know one open note at most, the last one: which of two it is, is tried both ways.
-    return [_again(world, flight) for flight in flights or [None]]
+    again = [_again(world, flight) for flight in flights or [None]]
+    if m.dispensing is None:
+        return again
+    return [_dispensing(each, world, printed) for each in again for printed in (True, False)]
+
+
+def _dispensing(after: World, before: World, printed: bool) -> World:
+    """A slip waits for its change: it is waited for again, by whoever may be in front, long after by nobody."""
+    m = before.model
+    assert m.dispensing is not None
+    phases = dict(before.payouts)
+    payouts = tuple(
+        msgspec.structs.replace(
+            each, phase="ended" if phases.get(each.device, "ended") == "disputed" else phases.get(each.device, "ended"),
+            paid=each.paid if each.phase == "ended" else 0,
+        )
+        for each in m.dispensing.payouts
+    )  # fmt: skip
+    change = msgspec.structs.replace(m.dispensing, payouts=payouts, printed=printed)
+    model = msgspec.structs.replace(
+        after.model, state=State.DISPENSING, session=m.session, dispensing=change, deadline_ns=1
+    )
+    return msgspec.structs.replace(after, model=model)
 
 
 def _again(world: World, flight: Flight | None) -> World:

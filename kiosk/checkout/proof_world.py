@@ -10,6 +10,8 @@ that a rule can see:
   Every note of every history is the witness of some path.
 * **Numbers** of steps, facts and slips count from the same value in every step; their order is checked in each commit.
 * **Credit** is a set of notes, not a sequence; outside of a frozen price no rule reads it (nor cart and amounts).
+* **Hoppers** are two, of coins of 10 and of 5.  A payout is called by its hopper, which takes no second one before the
+  first is over and clear; two ids more stand for all whose end is known and for all that nobody intended.
 * **Words** on the screen are dropped, except "not printed", which a rule reads.
 """
 
@@ -24,7 +26,19 @@ import msgspec
 from kiosk.checkout.closing import Day
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.events import CartItem
-from kiosk.checkout.model import Attendant, Checkout, Context, Dispute, Exchange, Flight, Job, OpenExchange
+from kiosk.checkout.model import (
+    Attendant,
+    Checkout,
+    Context,
+    Dispensing,
+    Dispute,
+    Exchange,
+    Flight,
+    Hopper,
+    Job,
+    OpenExchange,
+    PayoutPage,
+)
 from kiosk.checkout.settings import CheckoutSettings
 from kiosk.checkout.states import State
 from kiosk.ledger.chart import Account, Chart, Roles
@@ -45,6 +59,13 @@ VALUES = (Money(500, USD), Money(1000, USD), Money(2000, USD))
 #: The witness, another note in motion, and one that has just come.
 WITNESS, OTHER, FRESH = (NoteId(ACCEPTOR, serial) for serial in (1, 2, 3))
 WITNESS_VALUE = VALUES[0]
+#: Coins by hopper: the value of one, and how many are in it.
+HOPPERS = {"tens": (VALUES[1], 1), "fives": (VALUES[0], 2)}
+#: A payout whose end is known, and one of which nobody knows anything.
+OVER, STRANGE = "over", "strange"
+COINS = "coins"
+#: A coin that has just fallen, and one that is credited.
+COIN, OLD_COIN = NoteId(COINS, 2), NoteId(COINS, 1)
 BROKEN = (text("out.acceptor"),)
 NOT_PRINTED = (text("message.not_printed"),)
 FIRST_SLIP, FIRST_SEQ = 5, 100
@@ -65,17 +86,20 @@ def _service(name: str, partial: str, over: str) -> Service:
     )  # fmt: skip
 
 
-#: One takes part payments, one does not, one takes no excess.
+#: One takes part payments, one does not, one takes no excess, one gives change.
 SERVICES = {
     "partly": _service("partly", "allowed", "credit"),
     "wholly": _service("wholly", "refused", "credit"),
     "exactly": _service("exactly", "allowed", "refuse"),
+    "change": _service("change", "allowed", "change"),
 }
-_ROLES = Roles(*"CUOSDLHBV")
-_CHART = Chart(_ROLES, tuple(Account(code, code, "asset" if code in "CDB" else "liability") for code in "CUOSDLHBVR"))
+_ROLES = Roles(*"CUOSDLHBVFG")
+_CHART = Chart(
+    _ROLES, tuple(Account(code, code, "asset" if code in "CDBFG" else "liability") for code in "CUOSDLHBVFGR")
+)  # fmt: skip
 _CASH = CashRules(
     id="cash", jurisdiction="x", currency=USD, effective_from=dt.date(2020, 1, 1), citation="x",
-    accepted_minor=(500, 1000, 2000), session_cap_minor=100_000, excess_at_most_minor=2000,
+    accepted_minor=(500, 1000, 2000), session_cap_minor=100_000, excess_at_most_minor=2000, coins_minor=(500,),
 )  # fmt: skip
 
 
@@ -112,6 +136,7 @@ ITEMS = {
     "10 whole, 5 held": item("wholly", 1000, 500),
     "10 whole, 10 held": item("wholly", 1000, 1000),
     "5 exactly": item("exactly", 500),
+    "10 with change": item("change", 1000),
 }
 _BASE = {(each.quote.service, each.held_minor): each for each in ITEMS.values()}
 COUNTERS = {risen: ProofCounter(risen) for risen in (False, True)}
@@ -138,6 +163,8 @@ class World(msgspec.Struct, frozen=True):
     #: An authorised exchange of the cash box: "", ``open``, ``removed`` or ``inserted``.
     exchange: str = ""
     box_present: bool = True
+    #: What the journal says of the last payout of each hopper: ``intended``, ``started``, ``ended`` or ``disputed``.
+    payouts: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -151,8 +178,15 @@ class World(msgspec.Struct, frozen=True):
             m.wrap_up, m.asked_from, bool(m.messages), tuple((job.number, job.state) for job in m.jobs), m.slips,
             bool(m.out_of_service), m.deadline_ns, m.attendant.roles if m.attendant else None,
             m.exchange.stage if m.exchange else "", m.testing, self.witness, self.owner, self.went_back, self.credited,
-            self.other, self.exchange, self.box_present,
+            self.other, self.exchange, self.box_present, self.payouts, _told(m.dispensing),
         )  # fmt: skip
+
+
+def _told(dispensing: Dispensing | None) -> tuple[Any, ...]:
+    if dispensing is None:
+        return ()
+    pages = tuple((each.device, each.coins, each.phase, each.paid, each.disputed) for each in dispensing.payouts)
+    return (pages, dispensing.printed, tuple((total.name, total.minor) for total in dispensing.draft.totals))
 
 
 def canonical(world: World, *, paper: bool, before: str) -> World:
@@ -182,10 +216,19 @@ def canonical(world: World, *, paper: bool, before: str) -> World:
         messages=NOT_PRINTED if NOT_PRINTED[0] in m.messages else (), out_of_service=BROKEN if m.out_of_service else (),
         deadline_ns=None if m.deadline_ns is None else 1, attendant=_attendant(m.attendant),
         exchange=None if m.exchange is None else Exchange(stage=m.exchange.stage, **_boxes(m.exchange.stage)),
-        testing=m.testing, **_paper(m, paper),
+        testing=m.testing, dispensing=_by_hopper(m.dispensing), **_paper(m, paper),
     )  # fmt: skip
     other = world.other if flight is not None and flight.note == OTHER else ""
     return msgspec.structs.replace(world, model=model, owner=owner, other=other)
+
+
+def _by_hopper(dispensing: Dispensing | None) -> Dispensing | None:
+    """Call each payout by its hopper, and let the slip speak English."""
+    if dispensing is None:
+        return None
+    payouts = tuple(msgspec.structs.replace(each, payout=each.device) for each in dispensing.payouts)
+    draft = msgspec.structs.replace(dispensing.draft, language="en")
+    return msgspec.structs.replace(dispensing, payouts=payouts, draft=draft)
 
 
 def _enough(m: Checkout) -> tuple[Money, ...]:
@@ -233,16 +276,37 @@ _OPEN = {
 _DISPUTE: Entry = COUNTERS[False].dispute_entry(WITNESS_VALUE)
 
 
-def context(world: World, *, ready: bool = True, risen: bool = False) -> Context:
+def pages_of(world: World) -> dict[str, PayoutPage]:
+    """Return the payouts that the journal of a world tells, by their ids."""
+    asked = {each.device: each for each in world.model.dispensing.payouts} if world.model.dispensing else {}
+    found = {OVER: PayoutPage(OVER, "fives", VALUES[0], 1, 1, 1, "ended")}
+    for device, phase in world.payouts:
+        value, coins = HOPPERS[device]
+        known = asked.get(device)
+        # An open payout of nobody in front is of an earlier settlement.
+        of = FIRST_SEQ if known is not None else 1
+        doubt = 1 if phase == "disputed" else 0
+        coins = known.coins if known is not None else coins
+        found[device] = PayoutPage(device, device, value, coins, 1, of, phase, disputed=doubt)
+    return found
+
+
+def _hoppers(world: World) -> tuple[Hopper, ...]:
+    unclear = {device for device, phase in world.payouts if phase != "ended"}
+    return tuple(Hopper(name, value, coins, name not in unclear) for name, (value, coins) in HOPPERS.items())
+
+
+def context(world: World, *, ready: bool = True, risen: bool = False, device: str = ACCEPTOR) -> Context:
     """Return what the kernel would lend to a step in this world."""
-    outcomes = {}
+    outcomes = {OLD_COIN: "credited"}
     if world.witness not in ("", "seen"):
         outcomes[WITNESS] = world.witness
     if world.other not in ("", "seen"):
         outcomes[OTHER] = world.other
     return Context(
         now_ns=1, today=TODAY, fresh_session="new", next_seq=FIRST_SEQ, next_receipt=FIRST_SLIP,
-        last_of_kind=LAST_OF_KIND, device=ACCEPTOR, known_notes=VALUES if ready else (),
+        last_of_kind=LAST_OF_KIND, device=device, known_notes=VALUES if ready else (), epoch=2,
+        known_coins=VALUES[:1] if ready else (), hoppers=_hoppers(world), payouts=pages_of(world),
         acceptor_ready=ready, printer_ready=True, note_outcome=outcomes,
         disputes={WITNESS: Dispute(1, 1, _DISPUTE)} if world.witness == "disputed" else {},
         counter=COUNTERS[risen], settings=SETTINGS, languages=("en", "es"), realms=("training",), day=lambda: DAY,
@@ -258,6 +322,19 @@ _OUTCOMES: dict[type, str] = {
 }  # fmt: skip
 
 
+_PHASES: dict[type, str] = {
+    facts.PayoutIntended: "intended", facts.PayoutStarted: "started", facts.PayoutEnded: "ended",
+    facts.PayoutDisputed: "disputed",
+}  # fmt: skip
+
+
+def _paid(world: World, device: str, phase: str) -> World:
+    """An ended payout is as good as none."""
+    pages = {**dict(world.payouts), device: phase}
+    told = tuple(sorted((each, at) for each, at in pages.items() if at != "ended"))
+    return msgspec.structs.replace(world, payouts=told)
+
+
 def committed(world: World, bodies: tuple[facts.AnyBody, ...]) -> World:
     """Return the world after these facts."""
     for body in bodies:
@@ -270,6 +347,10 @@ def committed(world: World, bodies: tuple[facts.AnyBody, ...]) -> World:
         elif kind is not None and note in (OTHER, FRESH):
             world = msgspec.structs.replace(world, other=kind)
         match body:
+            case facts.PayoutIntended() | facts.PayoutStarted() | facts.PayoutEnded() | facts.PayoutDisputed():
+                world = _paid(world, body.device, _PHASES[type(body)])
+            case facts.PayoutResolved():
+                world = _paid(world, body.device, "ended")
             case facts.ExchangeAuthorised():
                 world = msgspec.structs.replace(world, exchange="open")
             case facts.BoxExchanged() | facts.ExchangeAbandoned():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kiosk.checkout import change_rules
 from kiosk.checkout.effects import AcceptNotes
 from kiosk.checkout.events import ServiceLost, ServiceRestored
 from kiosk.checkout.model import Checkout, Context
@@ -43,7 +44,8 @@ def troubled(model: Checkout, reasons: tuple[Text, ...], ctx: Context) -> Checko
     model = change(model, out_of_service=reasons)
     if model.frozen:
         return change(model, messages=reasons)
-    return model if model.state is State.RECEIPTING else rest(model, ctx)
+    # A slip that waits, printed or for its change, is not taken from its owner.
+    return model if model.state in (State.RECEIPTING, State.DISPENSING) else rest(model, ctx)
 
 
 def restored_idle(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
@@ -57,5 +59,7 @@ def restored(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
 
 
 def command_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
-    """A driver could not carry out an order: a print job, or an order about a note."""
+    """A driver could not carry out an order: a print job, a payout, or an order about a note."""
+    if event.payout:
+        return change_rules.refused(model, event, ctx)
     return job_refused(model, event, ctx) if event.job else stack_refused(model, event, ctx)

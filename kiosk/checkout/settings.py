@@ -28,6 +28,8 @@ class Periods(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stacking: int = 60
     #: A note being given back.
     returning: int = 30
+    #: Change is being paid out, since the last coin that was seen to leave.
+    dispensing: int = 60
     #: A job in print.
     receipting: int = 30
     #: A slip that did not print stays until it is dismissed, at most so long; then staff see it as open.
@@ -93,6 +95,7 @@ PERIOD_OF = {
     State.RETURNING: "returning",
     State.STOPPING: "question",
     State.TIMED_OUT: "question",
+    State.DISPENSING: "dispensing",
     State.RECEIPTING: "receipting",
     State.THANKING: "thanking",
     State.RESUMING: "resuming",

@@ -6,6 +6,7 @@ it was, and no fact but the closing is needed.
 
 from __future__ import annotations
 
+from kiosk.checkout import change_rules
 from kiosk.checkout.effects import AcceptNotes
 from kiosk.checkout.events import Settle
 from kiosk.checkout.model import Checkout, Context, Flight, Settlement
@@ -25,7 +26,7 @@ def settle(model: Checkout, event: Settle, ctx: Context) -> Outcome:
 
 
 def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -> Outcome:
-    """Commit settlement and slip together, then print."""
+    """Commit settlement and slip together, then print.  A slip with change waits for its coins."""
     tender = model.credited_minor
     totals = [facts.ReceiptTotal("due", model.due_minor), facts.ReceiptTotal("tender", tender)]
     values = sorted({note.minor for note in model.credited})
@@ -40,15 +41,23 @@ def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -
         applied = sum(part.minor for part in split.allocations)
         remaining = max(0, model.due_minor - applied)
         outcome = "unapplied" if applied == 0 else "partial" if remaining else "paid"
-        before = (
-            facts.Settled(
-                tender, model.currency, split.allocations, split.overpayment_minor, split.entry, outcome, by,
-                split.used, split.held, split.excess,
-            ),
+        settled = facts.Settled(
+            tender, model.currency, split.allocations, split.overpayment_minor, split.entry, outcome, by,
+            split.used, split.held, split.excess,
         )  # fmt: skip
+        before = (settled,)
         totals += settled_totals(split, applied, remaining)
         particulars = (facts.Particular("excess", split.excess),) if split.excess else ()
         kind = "receipt" if applied else "credit"
+        # Nobody is known to be there to take coins where silence, a start or a fault ends a payment: it is a credit.
+        coins = change_rules.change_of(model, ctx, split.overpayment_minor) if by == "citizen" else []
+        if coins and pending is None:
+            draft = facts.ReceiptDeferred(
+                kind, model.language, lines, tuple(totals), model.currency, ctx.next_seq, particulars
+            )
+            payouts = change_rules.intended(ctx, coins, ctx.next_seq)
+            model, effects = change_rules.begin(model, ctx, payouts, settled, draft)
+            return model, [AcceptNotes(), *effects]
     else:
         before = (facts.SessionClosed(by),)
     if pending is not None:

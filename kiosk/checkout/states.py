@@ -21,6 +21,7 @@ class State(enum.StrEnum):
     STOPPING = "stopping"
     TIMED_OUT = "timed_out"
     SETTLING = "settling"
+    DISPENSING = "dispensing"
     RECEIPTING = "receipting"
     THANKING = "thanking"
     RESUMING = "resuming"

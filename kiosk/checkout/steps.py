@@ -21,7 +21,9 @@ from kiosk.model.texts import Text, text
 Outcome = tuple[Checkout, list[AnyEffect]]
 NS = 1_000_000_000
 #: Kinds of slips, and sums on them, that a citizen can claim.
-CLAIMED = ("credit", "pending", "disputed", "suspense", "overpayment", "held")
+CLAIMED = (
+    "credit", "pending", "disputed", "suspense", "overpayment", "held", "owed", "change_pending", "change_disputed"
+)  # fmt: skip
 
 
 def to(model: Checkout, state: State, ctx: Context, **changes: Any) -> Checkout:
@@ -44,7 +46,7 @@ def cleared(model: Checkout) -> dict[str, Any]:
     return {
         "session": "", "cart": (), "frozen": False, "due_minor": 0, "credited": (), "agreed_excess_minor": 0,
         "flight": flight, "wrap_up": "", "asked_from": None, "refused_notes": 0, "slips": (),
-        "attendant": None, "exchange": None, "testing": "",
+        "attendant": None, "exchange": None, "testing": "", "dispensing": None,
     }  # fmt: skip
 
 
@@ -102,6 +104,14 @@ def wanted_notes(model: Checkout, ctx: Context) -> tuple[Money, ...]:
     return ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.asked_minor)
 
 
+def taking(model: Checkout, ctx: Context) -> AcceptNotes:
+    """Return the order to take what may be fed now.  While a note is in motion no coin is taken, either."""
+    if not model.frozen or model.flight or model.remaining_minor == 0:
+        return AcceptNotes()
+    coins = ctx.counter.coins_allowed(model.cart, ctx.known_coins, model.credited_minor, model.asked_minor)
+    return AcceptNotes(wanted_notes(model, ctx), coins if ctx.acceptor_ready else ())
+
+
 def accepting(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
     """Wait for the next note, or settle if nothing remains or somebody asked to stop."""
     if model.wrap_up or model.remaining_minor == 0:
@@ -109,7 +119,7 @@ def accepting(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) ->
     if not ctx.acceptor_ready:
         messages = (*messages, text("message.acceptor_fault"))
     model = to(model, State.ACCEPTING, ctx, messages=messages, asked_from=None)
-    return model, [AcceptNotes(wanted_notes(model, ctx))]
+    return model, [taking(model, ctx)]
 
 
 def note_over(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:
@@ -125,7 +135,7 @@ def note_over(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) ->
     if model.state is State.RESUMING and not model.settles:
         return close_unpaid(model, ctx, "recovery", messages)
     if model.state in (State.ACCEPTING, State.TIMED_OUT):
-        return model, [AcceptNotes(wanted_notes(model, ctx))]
+        return model, [taking(model, ctx)]
     return model, []
 
 
@@ -147,7 +157,10 @@ def issued(
     place: int = 0,
 ) -> facts.ReceiptIssued:
     """Return the next slip of its kind; `place` counts the slips before it in the same commit."""
-    if kind in CLAIMED or any(total.name in CLAIMED for total in totals):
+    named = {kind, *(total.name for total in totals)}
+    if "change" in named:
+        named.discard("overpayment")  # what of it was not paid out has a name of its own
+    if not named.isdisjoint(CLAIMED):
         # The last day is the fact's, not the configuration's: a copy next year says what the original said.
         until = ctx.today + dt.timedelta(days=ctx.settings.claim_days)
         particulars = (*particulars, facts.Particular("claim_by", until.isoformat()))

@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 
 from kiosk.checkout import attended_rules as attended
+from kiosk.checkout import change_rules as change
+from kiosk.checkout import coin_rules as coins
 from kiosk.checkout import exchange_rules as exchange
+from kiosk.checkout import hopper_rules as hoppers
 from kiosk.checkout import intents as i
 from kiosk.checkout import money_rules as money
 from kiosk.checkout import print_rules as slips
@@ -23,6 +26,7 @@ from kiosk.checkout import settlement_rules as settlement
 from kiosk.checkout.effects import AnyEffect, Record
 from kiosk.checkout.events import (
     AcceptorChanged,
+    ChangeResumed,
     DeadlinePassed,
     LookedUp,
     PinChecked,
@@ -62,6 +66,8 @@ PAYING = (S.ACCEPTING, S.TIMED_OUT)
 SCANNING = (S.IDLE, S.ENTERING, S.NOTICE, S.REVIEWING, S.THANKING)
 KEEP_ON = (S.ACCEPTING, S.STACKING, S.RETURNING, S.SETTLING)
 ENDS = (S.SETTLING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+#: Where a slip leads that waited for its change.
+PAID_OUT = (S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
 
 # People before any money.
 _rows((S.IDLE, S.THANKING), i.Begin, screen.begin, S.ENTERING, S.OUT_OF_SERVICE)
@@ -119,10 +125,23 @@ _rows([s for s in ALL if s is not S.ACCEPTING], d.NoteAccepting, screen.ignore)
 _rows([s for s in ALL if s is not S.NOTE_HELD], d.NoteHeld, screen.ignore)
 _rows(PAYING, d.NoteRejected, money.rejected)
 _rows([s for s in ALL if s not in (*PAYING, S.TESTING)], d.NoteRejected, money.rejected_elsewhere)
-_rows(ALL, d.CommandRefused, service.command_refused, S.ACCEPTING, S.THANKING, *ENDS)
+_rows(ALL, d.CommandRefused, service.command_refused, S.ACCEPTING, S.DISPENSING, S.THANKING, *ENDS)
 _rows(PAYING, AcceptorChanged, money.acceptor_changed)
 _rows([s for s in ALL if s not in (*PAYING, S.TESTING)], AcceptorChanged, money.acceptor_elsewhere)
-_rows((S.SETTLING,), Settle, settlement.settle, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+_rows((S.SETTLING,), Settle, settlement.settle, S.DISPENSING, S.RECEIPTING, S.IDLE, S.OUT_OF_SERVICE)
+
+# Coins.
+_rows(ALL, d.CoinAccepted, coins.accepted, S.ACCEPTING, S.RETURNING, *ENDS)
+_rows(PAYING, d.CoinRejected, coins.rejected)
+_rows([s for s in ALL if s not in PAYING], d.CoinRejected, coins.elsewhere)
+
+# Change.
+_rows(ALL, d.PayoutReady, change.ready)
+_rows(ALL, d.PayoutProgress, change.progress)
+_rows(ALL, d.PayoutEnded, change.ended, *PAID_OUT)
+_rows(ALL, d.PayoutDisputed, change.disputed, *PAID_OUT)
+_rows((S.DISPENSING,), DeadlinePassed, change.overdue, *PAID_OUT)
+_rows((S.DISPENSING,), ChangeResumed, change.resumed, *PAID_OUT)
 
 # After an interruption.
 _rows((S.RESUMING,), i.KeepPaying, screen.keep_paying, S.ACCEPTING, S.SETTLING)
@@ -161,6 +180,8 @@ _rows((S.ATTENDED,), i.ChangeRealm, attended.change_realm, S.IDLE, S.OUT_OF_SERV
 _rows((S.ATTENDED,), i.AcknowledgeAlarms, attended.acknowledge_alarms)
 _rows((S.ATTENDED,), i.AcknowledgeSlip, attended.acknowledge_slip)
 _rows((S.ATTENDED,), i.ReprintSlip, attended.reprint)
+_rows((S.ATTENDED,), i.FillHopper, hoppers.fill)
+_rows((S.ATTENDED,), i.CountHopper, hoppers.count)
 _rows((S.TESTING,), d.Scanned, attended.test_scanned)
 _rows((S.TESTING,), d.ScanRefused, attended.test_scanned)
 _rows((S.TESTING,), d.NoteReturned, attended.test_note_back)
@@ -219,7 +240,7 @@ def step(model: Checkout, event: Any, ctx: Context) -> tuple[Checkout, list[AnyE
 #: works here is a fact of its own: after each of them every earlier tap is stale, so that a double tap acts once.
 _SEEN = (
     "state", "session", "cart", "frozen", "flight", "credited", "due_minor", "asked_from", "wrap_up", "attendant",
-    "exchange",
+    "exchange", "dispensing",
 )  # fmt: skip
 
 

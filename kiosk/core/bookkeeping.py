@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kiosk.checkout.model import OpenExchange
+from kiosk.checkout.model import OpenExchange, PayoutPage
 from kiosk.core.pages import (
     Applied,
     CommandPage,
+    DeferredPage,
     DisputePage,
     OpenSession,
     PeriodPage,
@@ -36,6 +37,7 @@ def _epoch(books: Books, fact: facts.Fact, body: facts.EpochStarted) -> None:
     books.of_kind = {}
     books.slips = {}
     books.period.slips = {}  # numbers begin anew: a span over two epochs would run backwards
+    books.deferred = None  # a slip tells of a fact of its own epoch
     books.running = False
 
 
@@ -69,6 +71,9 @@ def _credited(books: Books, fact: facts.Fact, body: facts.NoteCredited) -> None:
     books.take_note(body.note, body.value, "credited", fact.stamp.session)
     books.post(body.entry)
     books.into_box(body.value)
+    if body.means == "coin":
+        books.box_coins += 1
+        books.notes[str(body.note)].gone = True  # past the point of return there is nothing left to be followed
     if body.device_mark:
         books.device_marks[body.note.device] = body.device_mark
     if books.open_session is not None and books.open_session.session == fact.stamp.session:
@@ -159,6 +164,8 @@ def _issued(books: Books, fact: facts.Fact, body: facts.ReceiptIssued) -> None:
         books.of_kind[body.slip] = body.of_kind
         first, _ = books.period.slips.get(body.slip, (body.of_kind, 0))
         books.period.slips[body.slip] = (first, body.of_kind)
+    if books.deferred is not None and books.deferred.draft.settled_seq == body.about_seq:
+        books.deferred = None
     name = f"{fact.kiosk}-{fact.epoch}-{body.number:06d}-{books.head[:4]}"
     books.take_slip(body.number, fact, body.slip, name)
 
@@ -316,6 +323,61 @@ def _service(books: Books, fact: facts.Fact, body: facts.ServiceChanged) -> None
     books.out_of_service = body.reasons
 
 
+# --- change -----------------------------------------------------------------------------------------------------
+
+
+def _payout_intended(books: Books, fact: facts.Fact, body: facts.PayoutIntended) -> None:
+    page = PayoutPage(body.payout, body.device, body.value, body.coins, fact.epoch, body.settled_seq)
+    books.take_payout(page)
+
+
+def _deferred(books: Books, fact: facts.Fact, body: facts.ReceiptDeferred) -> None:
+    books.deferred = DeferredPage(fact.stamp.session, body, fact.stamp.at.wall_ns)
+
+
+def _payout_started(books: Books, fact: facts.Fact, body: facts.PayoutStarted) -> None:
+    page = books.payouts.get(body.payout)
+    if page is not None:
+        books.payouts[body.payout] = msgspec.structs.replace(page, phase="started", mark=body.device_mark)
+
+
+def _payout_ended(books: Books, fact: facts.Fact, body: facts.PayoutEnded) -> None:
+    books.post(body.entry)
+    _left(books, body.payout, "ended", body.paid, 0)
+
+
+def _payout_disputed(books: Books, fact: facts.Fact, body: facts.PayoutDisputed) -> None:
+    books.post(body.entry)
+    _left(books, body.payout, "disputed", body.at_least, body.at_most - body.at_least)
+
+
+def _left(books: Books, payout: str, phase: str, paid: int, disputed: int) -> None:
+    """Coins left a hopper for certain, and perhaps others."""
+    page = books.payouts.get(payout)
+    if page is not None:
+        books.payouts[payout] = msgspec.structs.replace(page, phase=phase, paid=paid, disputed=disputed)
+        books.into_hopper(page.device, page.value, -paid)
+
+
+def _payout_resolved(books: Books, fact: facts.Fact, body: facts.PayoutResolved) -> None:
+    books.post(body.entry)
+    page = books.payouts.get(body.payout)
+    if page is not None:
+        paid = page.paid + body.paid
+        books.payouts[body.payout] = msgspec.structs.replace(page, phase="ended", paid=paid, disputed=0)
+        books.into_hopper(page.device, page.value, -body.paid)
+
+
+def _hopper_filled(books: Books, fact: facts.Fact, body: facts.HopperFilled) -> None:
+    books.post(body.entry)
+    books.into_hopper(body.device, body.value, body.coins)
+
+
+def _hopper_emptied(books: Books, fact: facts.Fact, body: facts.HopperEmptied) -> None:
+    books.post(body.entry)
+    books.into_hopper(body.device, body.value, -body.expected)
+
+
 APPLY: dict[type, Any] = {
     facts.Genesis: _genesis, facts.EpochStarted: _epoch, facts.Started: _started, facts.Stopped: _stopped,
     facts.ConfigurationChanged: _configuration, facts.TenderFrozen: _frozen, facts.StackIntended: _intended,
@@ -330,5 +392,8 @@ APPLY: dict[type, Any] = {
     facts.CountClosed: _count_closed, facts.OperatorSignedIn: _signed_in, facts.OperatorRefused: _refused,
     facts.OperatorActed: _acted,
     facts.ShutterChanged: _shutter, facts.Commissioned: _commissioned, facts.SlipAcknowledged: _acknowledged,
+    facts.PayoutIntended: _payout_intended, facts.ReceiptDeferred: _deferred, facts.PayoutStarted: _payout_started,
+    facts.PayoutEnded: _payout_ended, facts.PayoutDisputed: _payout_disputed, facts.PayoutResolved: _payout_resolved,
+    facts.HopperFilled: _hopper_filled, facts.HopperEmptied: _hopper_emptied,
     facts.HubCommanded: _commanded, facts.PeopleAdopted: _people, facts.PackAdopted: _pack,
 }  # fmt: skip

@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 
-from kiosk.checkout.model import OpenExchange
+from kiosk.checkout.model import OpenExchange, PayoutPage
 from kiosk.core.bookkeeping import APPLY
 from kiosk.core.pages import (
     Applied,
     BoxPage,
     CommandPage,
+    DeferredPage,
     DisputePage,
+    HopperPage,
     NotePage,
     OpenSession,
     PeriodPage,
@@ -35,10 +37,12 @@ from kiosk.model.money import Money
 NOTES_KEPT = 64
 #: Slips remembered with their place; older ones are found in the journal.
 SLIPS_KEPT = 64
+#: Ended payouts remembered; an id never comes back, so older ones need no memory.
+PAYOUTS_KEPT = 64
 #: Counted boxes remembered; older ones are found in the journal.
 BOXES_KEPT = 32
 
-BOOKS_VERSION = 7
+BOOKS_VERSION = 8
 #: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")
@@ -70,6 +74,8 @@ class Books(msgspec.Struct, kw_only=True):
     box: dict[str, dict[int, int]] = {}
     #: Notes in the box whose value the wire did not tell.
     box_unknown: int = 0
+    #: How many of the values in the box are coins.
+    box_coins: int = 0
     box_session: int = 1
     box_present: bool = True
     last_receipt: int = 0
@@ -126,6 +132,12 @@ class Books(msgspec.Struct, kw_only=True):
     #: meanwhile is known, or told as not known.
     away_ns: int = 0
     kiosk: str = ""
+    #: Coins in the hoppers, by device.
+    hoppers: dict[str, HopperPage] = {}
+    #: The last payouts by their ids, the oldest first.
+    payouts: dict[str, PayoutPage] = {}
+    #: The settlement whose slip waits for its change, or None.
+    deferred: DeferredPage | None = None
 
     # --- applying -----------------------------------------------------------------------------------------
 
@@ -205,8 +217,21 @@ class Books(msgspec.Struct, kw_only=True):
         done = [number for number, page in self.boxes.items() if page.closed is not None]
         for number in done[: max(0, len(done) - BOXES_KEPT)]:
             del self.boxes[number]
-        self.box, self.box_unknown, self.box_closings = {}, 0, ()
+        self.box, self.box_unknown, self.box_closings, self.box_coins = {}, 0, (), 0
         self.box_session, self.box_number = session, ""
+
+    def take_payout(self, page: PayoutPage) -> None:
+        """Open the page of a payout."""
+        self.payouts[page.payout] = page
+        done = [name for name, each in self.payouts.items() if each.phase == "ended"]
+        for name in done[: max(0, len(done) - PAYOUTS_KEPT)]:
+            del self.payouts[name]
+
+    def into_hopper(self, device: str, value: Money, coins: int) -> None:
+        """Change a float; less than nothing is never in a hopper, whatever a fact says."""
+        before = self.hoppers.get(device)
+        there = before.coins if before is not None and before.value == value else 0
+        self.hoppers[device] = HopperPage(value, max(0, there + coins))
 
     def take_slip(self, number: int, fact: facts.Fact, slip: str, name: str) -> None:
         """Open the page of a slip."""
@@ -281,8 +306,8 @@ class Books(msgspec.Struct, kw_only=True):
         """Return a digest of everything that money stands in; an X report leaves it as it was."""
         told = (
             self.balances, self.box, self.box_unknown, self.box_session, self.boxes, self.held, self.applied,
-            self.disputes, self.open_session, self.period.notes, self.period.unknown_notes, self.period.payments,
-            self.period.accounts,
+            self.disputes, self.open_session, self.hoppers, self.payouts, self.deferred,
+            self.period.notes, self.period.unknown_notes, self.period.payments, self.period.accounts,
             self.last_z, self.grand_total_minor, self.closed_through,
         )  # fmt: skip
         plain = msgspec.to_builtins(told, str_keys=True)

@@ -1,4 +1,4 @@
-"""What the kernel knows of its devices: the last state of each, the notes that acceptors can read.
+"""What the kernel knows of its devices: the last state of each, the notes and coins that they know.
 
 Unknown is not OK: a device counts as ready only after it has said so.
 """
@@ -9,7 +9,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from kiosk.model.device_events import DeviceState, Identified, NotesKnown, ProtocolFault
+from kiosk.model.device_events import (
+    CoinsKnown,
+    DeviceState,
+    HopperKnown,
+    HopperLevel,
+    Identified,
+    NotesKnown,
+    ProtocolFault,
+)
 from kiosk.model.money import Money
 
 #: Acceptor states in which notes can be taken or are just being taken.
@@ -30,7 +38,11 @@ class DevicePage(msgspec.Struct):
     severity: str = "unknown"
     raw: str = ""
     detail: str = ""
+    #: What an acceptor can tell: notes, or coins.
     notes: tuple[Money, ...] = ()
+    #: The coin of a hopper, None before it was told; and its level: ``full``, ``ok``, ``low``, ``empty``, ``unknown``.
+    coin: Money | None = None
+    level: str = "unknown"
     model: str = ""
     firmware: str = ""
     serial: str = ""
@@ -43,7 +55,9 @@ class DevicePage(msgspec.Struct):
     @property
     def ready(self) -> bool:
         """Whether the device has said that it can do its work."""
-        return self.severity in _GOOD and (self.device_class != "BillAcceptor" or bool(self.notes))
+        if self.device_class in ("BillAcceptor", "CoinAcceptor") and not self.notes:
+            return False
+        return self.severity in _GOOD and (self.device_class != "CoinDispenser" or self.coin is not None)
 
     @property
     def told_raw(self) -> str:
@@ -78,7 +92,15 @@ class DeviceBoard:
     @property
     def known_notes(self) -> tuple[Money, ...]:
         """Every value that a ready acceptor can read, ascending."""
-        values = {value for page in self.of_class("BillAcceptor") if page.ready for value in page.notes}
+        return self._known("BillAcceptor")
+
+    @property
+    def known_coins(self) -> tuple[Money, ...]:
+        """Every value that a ready coin acceptor can tell, ascending."""
+        return self._known("CoinAcceptor")
+
+    def _known(self, device_class: str) -> tuple[Money, ...]:
+        values = {value for page in self.of_class(device_class) if page.ready for value in page.notes}
         return tuple(sorted(values, key=lambda value: value.minor))
 
     def heard(self, device: str, event: object) -> tuple[DevicePage | None, bool]:
@@ -96,7 +118,8 @@ class DeviceBoard:
         page = self.pages[device]
         if page.behind is None:
             page.behind = msgspec.structs.replace(page)
-        page.state, page.severity, page.raw, page.detail, page.notes = state, "fault", "", detail, ()
+        page.state, page.severity, page.raw, page.detail = state, "fault", "", detail
+        page.notes, page.coin = (), None
 
     def let_go(self, device: str) -> None:
         """Have the device's page say again how it is; harmless where it is not held."""
@@ -104,7 +127,8 @@ class DeviceBoard:
         if page.behind is not None:
             own = page.behind
             page.state, page.severity, page.raw, page.detail = own.state, own.severity, own.raw, own.detail
-            page.notes, page.behind = own.notes, None
+            page.notes, page.coin, page.level = own.notes, own.coin, own.level
+            page.behind = None
 
 
 def _hear(page: DevicePage, event: object) -> bool:
@@ -113,9 +137,17 @@ def _hear(page: DevicePage, event: object) -> bool:
         page.state, page.severity, page.raw, page.detail = event.state, event.severity, event.raw, event.detail
         page.spoke = page.spoke or event.state != "unknown"
         return changed
-    if isinstance(event, NotesKnown):
+    if isinstance(event, NotesKnown | CoinsKnown):
         changed = page.notes != event.values
         page.notes = event.values
+        return changed
+    if isinstance(event, HopperKnown):
+        changed = page.coin != event.value
+        page.coin = event.value
+        return changed
+    if isinstance(event, HopperLevel):
+        changed = page.level != event.level
+        page.level = event.level
         return changed
     if isinstance(event, Identified):
         changed = (page.model, page.firmware, page.serial) != (event.model, event.firmware, event.serial)

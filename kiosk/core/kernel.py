@@ -46,7 +46,16 @@ from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
 from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError
 from kiosk.model import facts
-from kiosk.model.device_events import CashboxInserted, DeviceState, Identified, NotesKnown, ProtocolFault
+from kiosk.model.device_events import (
+    CashboxInserted,
+    CoinsKnown,
+    DeviceState,
+    HopperKnown,
+    HopperLevel,
+    Identified,
+    NotesKnown,
+    ProtocolFault,
+)
 from kiosk.model.instant import NS
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
@@ -127,7 +136,7 @@ class Kernel:
 
     def memory(self, device: str) -> tuple[dict[str, str], OpenNote | None, bytes]:
         """Return what a driver must know of the past: marks, the note whose end the journal does not know, entropy."""
-        return memory_of(self.parts, device, self.model.flight, lambda event: self._pending.append((event, device, 0)))
+        return memory_of(self.parts, device, self.model, lambda event: self._pending.append((event, device, 0)))
 
     # --- items --------------------------------------------------------------------------------------------
 
@@ -135,7 +144,7 @@ class Kernel:
         """Take what a device told."""
         event, device = named(news.event, news.device), news.device
         page, changed = self.parts.board.heard(device, event)
-        if isinstance(event, DeviceState | Identified | NotesKnown):
+        if isinstance(event, DeviceState | Identified | NotesKnown | CoinsKnown | HopperKnown | HopperLevel):
             if page is not None and changed:
                 self._device_changed(device, event, news.generation)
         elif not isinstance(event, ProtocolFault):  # the board counts those
@@ -225,9 +234,9 @@ class Kernel:
         self._append(bodies, "", by)
 
     def leave(self) -> bool:
-        """Take no further note; tell whether none is in motion, so that `stop` leaves nothing to be resolved."""
+        """Take no further note; tell whether no money is in motion, so that `stop` leaves nothing to be resolved."""
         self._orders.shut()
-        return self.model.flight is None or self.trouble is not None
+        return (self.model.flight is None and self.model.dispensing is None) or self.trouble is not None
 
     def stop(self, reason: str) -> None:
         """Commit an orderly end.  A session in progress stays open in the journal and is resumed at the next start."""
@@ -354,7 +363,7 @@ class Kernel:
 
     # --- devices and service ------------------------------------------------------------------------------
 
-    def _device_changed(self, device: str, event: DeviceState | Identified | NotesKnown, generation: int) -> None:
+    def _device_changed(self, device: str, event: Any, generation: int) -> None:
         page = self.parts.board.pages[device]
         if isinstance(event, Identified):
             held = page.behind
@@ -368,8 +377,8 @@ class Kernel:
             if event.severity == "fault" and self.trouble is None:
                 body = facts.DeviceChanged(device, event.state, event.severity, event.raw[:64], event.detail[:160])
                 self._guarded(lambda: self._append((body,), "", f"device:{device}"))
-        if page.device_class == "BillAcceptor":
-            if page.ready and not self.books.box_present:
+        if page.device_class in ("BillAcceptor", "CoinAcceptor"):
+            if page.device_class == "BillAcceptor" and page.ready and not self.books.box_present:
                 # It works, so a box is in it: one that came while nobody looked was never told as inserted.
                 self._take(CashboxInserted(), device, generation)
             self._orders.forget_accepted()

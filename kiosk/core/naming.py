@@ -15,9 +15,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def named(event: T, device: str) -> T:
-    """Return a driver's event with the device's name in its note."""
-    note = getattr(event, "note", None)
-    return msgspec.structs.replace(event, note=NoteId(device, note.serial)) if isinstance(note, NoteId) else event
+    """Return a driver's event with the device's name in its note or coin."""
+    for field in ("note", "coin"):
+        seen = getattr(event, field, None)
+        if isinstance(seen, NoteId):
+            return msgspec.structs.replace(event, **{field: NoteId(device, seen.serial)})
+    return event
 
 
 def nameless(order: T) -> T:

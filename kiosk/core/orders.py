@@ -8,7 +8,17 @@ from collections.abc import Callable
 from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.naming import nameless
 from kiosk.core.parts import DevicePort
-from kiosk.model.commands import Command, Confirm, EnableNotes, InhibitNotes, Print
+from kiosk.model.commands import (
+    Command,
+    Confirm,
+    Dispense,
+    DropPayout,
+    EnableCoins,
+    EnableNotes,
+    InhibitCoins,
+    InhibitNotes,
+    Print,
+)
 from kiosk.model.device_events import CommandRefused
 from kiosk.model.money import Money
 from kiosk.model.slip import Slip
@@ -29,26 +39,31 @@ class Orders:
         self._board = board
         self._counts = counts
         self._refused = refused
-        self._accepting: tuple[Money, ...] | None = None
+        self._accepting: tuple[tuple[Money, ...], tuple[Money, ...]] | None = None
         self._shut = False
 
     def send(self, device: str, command: Command, generation: int | None = None) -> None:
         """Hand an order to a device; a confirmation reaches only the life of the driver that asked for it."""
         wanted = generation if isinstance(command, Confirm) and generation else None
         if self._devices.post(device, nameless(command), wanted) or isinstance(
-            command, Confirm | EnableNotes | InhibitNotes
+            command, Confirm | EnableNotes | InhibitNotes | EnableCoins | InhibitCoins | DropPayout
         ):
             return
         self._counts[f"{device}.order_lost"] += 1
         if isinstance(command, Print):
             self._refused(CommandRefused("print", "no printer driver in service", job=command.job), device)
+        if isinstance(command, Dispense):
+            self._refused(CommandRefused("dispense", "no driver in service", payout=command.payout), device)
 
-    def accept(self, values: tuple[Money, ...]) -> None:
-        """Have every acceptor take these values, each those that it knows; nothing is sent twice."""
-        values = () if self._shut else values
-        if values == self._accepting:
+    def accept(self, values: tuple[Money, ...], coins: tuple[Money, ...] = ()) -> None:
+        """Have every acceptor take these notes and coins, each those that it knows; nothing is sent twice."""
+        values, coins = ((), ()) if self._shut else (values, coins)
+        if (values, coins) == self._accepting:
             return
-        self._accepting = values
+        self._accepting = (values, coins)
+        for page in self._board.of_class("CoinAcceptor"):
+            known = tuple(coin for coin in coins if coin in page.notes)
+            self.send(page.name, EnableCoins(known) if known else InhibitCoins())
         for page in self._board.of_class("BillAcceptor"):
             fits = tuple(value for value in values if value in page.notes)
             self.send(page.name, EnableNotes(fits) if fits else InhibitNotes())
@@ -64,8 +79,8 @@ class Orders:
 
     @property
     def accepting(self) -> tuple[Money, ...]:
-        """The values that acceptors were last told to take."""
-        return self._accepting or ()
+        """The notes that acceptors were last told to take."""
+        return self._accepting[0] if self._accepting is not None else ()
 
     def printing(self, job: str, slip: Slip) -> None:
         """Queue a job on the first printer."""

@@ -68,6 +68,22 @@ class OpenSession(msgspec.Struct):
     held: tuple[facts.Held, ...] = ()
 
 
+class DeferredPage(msgspec.Struct):
+    """A settlement whose slip waits for its change."""
+
+    session: str
+    draft: facts.ReceiptDeferred
+    wall_ns: int
+
+
+class HopperPage(msgspec.Struct):
+    """A hopper's float."""
+
+    #: Of one coin.
+    value: Money
+    coins: int
+
+
 class Applied(msgspec.Struct, array_like=True):
     """A payment of this kiosk against an invoice."""
 

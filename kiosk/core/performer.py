@@ -77,8 +77,8 @@ class Performer:
         match effect:
             case Order(device, command):
                 self._orders.send(device, command, generation)
-            case AcceptNotes(values):
-                self._orders.accept(values)
+            case AcceptNotes(values, coins):
+                self._orders.accept(values, coins)
             case PrintReceipt(number, copy):
                 self._print(number, copy)
             case DropPrint(job):

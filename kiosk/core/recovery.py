@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
+from kiosk.checkout.change_rules import unpaid
 from kiosk.checkout.effects import AnyEffect, PrintReceipt, Raise
-from kiosk.checkout.events import CartItem, Settle
-from kiosk.checkout.model import Checkout, Context, Flight, Job
+from kiosk.checkout.events import CartItem, ChangeResumed, Settle
+from kiosk.checkout.model import Checkout, Context, Dispensing, Flight, Job, Payout
 from kiosk.checkout.states import State
 from kiosk.checkout.steps import job_name, to
 from kiosk.core.books import CITIZEN_SLIPS, Books
-from kiosk.core.pages import OpenSession
+from kiosk.core.pages import DeferredPage, OpenSession
 from kiosk.model import facts
 from kiosk.model.instant import NS
 from kiosk.model.invoice import Invoice, Quote
@@ -55,8 +56,16 @@ def begin(books: Books, ctx: Context, currency: str, acceptors: tuple[str, ...],
     if session is not None and again is not None and not again.settles and again.own_flight is None:
         commits.append(((facts.SessionClosed("interrupted"),), session.session))
         again = None
+    deferred = books.deferred
+    if deferred is None:
+        # Of these a restore took the slip away: what was never let go is not paid any more.
+        over = tuple(unpaid(page, "not_started", recovered=True) for page in books.payouts.values()
+                     if page.phase == "intended")  # fmt: skip
+        commits += [(over, "")] if over else []
     if again is not None:
         model = again
+    elif deferred is not None:
+        model = dispensing(books, deferred, msgspec.structs.replace(model, flight=flight), ctx, wall_ns)
     else:
         model = msgspec.structs.replace(model, flight=flight)
     return unprinted_slips(books, model, ctx, wall_ns, commits)
@@ -76,6 +85,22 @@ def resumed(session: OpenSession, model: Checkout, ctx: Context, flight: Flight 
     if model.remaining_minor == 0 and model.own_flight is None:
         return to(model, State.SETTLING, ctx, messages=model.messages)
     return model
+
+
+def dispensing(books: Books, deferred: DeferredPage, model: Checkout, ctx: Context, wall_ns: int) -> Checkout:
+    """Wait for the change of a settlement whose slip was not given out; its person may still be in front."""
+    payouts = tuple(
+        Payout(page.payout, page.device, page.value, page.coins, "ended" if page.phase == "disputed" else page.phase,
+               page.paid, page.disputed)
+        for page in books.payouts.values()
+        if (page.epoch, page.settled_seq) == (books.epoch, deferred.draft.settled_seq)
+    )  # fmt: skip
+    recent = abs(wall_ns - deferred.wall_ns) <= ctx.settings.periods.resuming * NS
+    change = Dispensing(draft=deferred.draft, payouts=payouts, printed=recent)
+    return to(
+        model, State.DISPENSING, ctx, session=deferred.session, language=deferred.draft.language, dispensing=change,
+        messages=(text("message.interrupted"),),
+    )  # fmt: skip
 
 
 def stub(quote: Quote) -> Invoice:
@@ -111,4 +136,6 @@ def unprinted_slips(
             model = to(model, State.RECEIPTING, ctx, messages=(text("message.interrupted"),))
     if model.state is State.SETTLING:
         effects.append(Raise(Settle("recovery")))
+    if model.state is State.DISPENSING:
+        effects.append(Raise(ChangeResumed()))
     return Start(model, tuple(commits), tuple(effects))

@@ -1,15 +1,15 @@
 """What a driver leaves unanswered when it dies: print jobs, and orders that it was never given.
 
 Nobody may wait for ever for an answer that cannot come.  A job of which bytes may have gone out ends as
-*unknown*; one that was never confirmed has left no byte and is refused.  A note in flight is no orphan: the
-next driver gets it through `remember` and asks the wire.
+*unknown*; one that was never confirmed has left no byte and is refused.  A note in flight and a payout that was let
+go are no orphans: the next driver gets them through `remember` and asks the wire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kiosk.model.commands import Confirm, DeviceCommand, HoldNote, Print, ReturnNote, StackNote
+from kiosk.model.commands import Confirm, DeviceCommand, Dispense, HoldNote, Print, ReturnNote, StackNote
 from kiosk.model.device_events import (
     CommandRefused,
     DeviceEvent,
@@ -56,16 +56,18 @@ class OpenJobs:
 
 
 def refusal(cmd: DeviceCommand, reason: str) -> CommandRefused:
-    """Build the refusal of a command, naming its note or job so that its intent can be closed."""
+    """Build the refusal of a command, naming its note, job or payout so that its intent can be closed."""
     note = getattr(cmd, "note", None)
     return CommandRefused(
         command=str(cmd.__struct_config__.tag),
         reason=reason,
         note=note if isinstance(note, NoteId) else None,
         job=str(getattr(cmd, "job", "")),
+        payout=str(getattr(cmd, "payout", "")),
     )
 
 
 def refusals(never_given: Iterable[DeviceCommand], reason: str) -> list[DeviceEvent]:
     """Return the refusals of orders that a dead driver was never given; others nobody waits for."""
-    return [refusal(cmd, reason) for cmd in never_given if isinstance(cmd, StackNote | ReturnNote | HoldNote | Print)]
+    waited_for = StackNote | ReturnNote | HoldNote | Print | Dispense
+    return [refusal(cmd, reason) for cmd in never_given if isinstance(cmd, waited_for)]

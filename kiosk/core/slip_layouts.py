@@ -50,6 +50,10 @@ LAYOUTS: dict[str, Layout] = {
 BLIND = frozenset(kind for kind, layout in LAYOUTS.items() if layout.particulars is not None)
 
 
+#: Sums on a slip that can be claimed.
+_CLAIMED = ("overpayment", "pending", "held", "change_pending", "change_disputed", "owed")
+
+
 def layout_of(body: ReceiptIssued) -> Layout:
     """Return the layout that sets this slip.
 
@@ -77,12 +81,16 @@ def layout_of(body: ReceiptIssued) -> Layout:
 def claims(body: ReceiptIssued) -> tuple[str, ...]:
     """Return the names of what can be claimed with a slip, each once: ``credit``, ``overpayment``, ``pending`` …
 
-    An overpayment that is refunded by mail is told apart: ``overpayment_refund``.
+    An overpayment that is refunded by mail is told apart: ``overpayment_refund``.  Of one that was paid back in coins
+    only the rest can be claimed.
     """
     named = [meaning(body)] if body.slip in ("credit", "pending", "disputed", "suspense") else []
     refund = any((each.name, each.value) == ("excess", "refund") for each in body.particulars)
     over = "overpayment_refund" if refund else "overpayment"
-    told = [total.name for total in body.totals if total.name in ("overpayment", "pending", "held")]
+    names = {total.name for total in body.totals}
+    told = [total.name for total in body.totals if total.name in _CLAIMED]
+    if "change" in names:
+        told = [name for name in told if name != "overpayment"]  # what coins did not pay of it is named by itself
     if "credit" in named and not refund:
         told = [name for name in told if name != "overpayment"]  # nothing was paid, so nobody paid too much
     return tuple(dict.fromkeys([*named, *(over if name == "overpayment" else name for name in told)]))

@@ -164,7 +164,7 @@ class SlipPrinter(msgspec.Struct, frozen=True):
             else:
                 label = self.catalogue.word(f"slip.total.{body.slip if name == 'note' else name}", language)
                 amount = Money(total.minor, body.currency)
-            bold = name in ("applied", "overpayment", "held", "pending") and not value
+            bold = name in ("applied", "overpayment", "change", "owed", "held", "pending") and not value
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)
 
     def _legal(self, message: str, language: str, **params: Parameter) -> Iterator[Line]:

@@ -68,6 +68,10 @@ class DeviceView(msgspec.Struct, frozen=True):
     severity: str
     detail: str = ""
     restarts: int = 0
+    #: Of a hopper: its level as its sensors say, and the coins that the journal says are in it; "" and None elsewhere.
+    level: str = ""
+    coin: Money | None = None
+    coins: int | None = None
 
 
 class ExchangeView(msgspec.Struct, frozen=True):
@@ -121,9 +125,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     #: Random per start of the core: with `version` it identifies a snapshot across restarts.
     boot: str
     #: ``idle``, ``entering``, ``looking_up``, ``notice``, ``reviewing``, ``consenting``, ``accepting``, ``note_held``,
-    #: ``stacking``, ``returning``, ``stopping``, ``timed_out``, ``settling``, ``receipting``, ``thanking``,
-    #: ``resuming``, ``out_of_service``; for people who work here ``signing_in``, ``attended``, ``exchanging``,
-    #: ``testing``.
+    #: ``stacking``, ``returning``, ``stopping``, ``timed_out``, ``settling``, ``dispensing``, ``receipting``,
+    #: ``thanking``, ``resuming``, ``out_of_service``; for people who work here ``signing_in``, ``attended``,
+    #: ``exchanging``, ``testing``.
     screen: str
     session: str
     step: int
@@ -146,6 +150,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     excess: Money
     #: Notes the acceptor takes at this moment, ascending.
     notes_accepted: tuple[Money, ...] = ()
+    #: Coins that are taken at this moment, ascending.
+    coins_accepted: tuple[Money, ...] = ()
+    #: Change that is being paid out in coins, and how much of it has left; None outside of ``dispensing``.
+    change: Money | None = None
+    change_paid: Money | None = None
     #: The note in escrow or in motion, if its value is known.
     note: Money | None = None
     #: How much of that note would be above what remains due.

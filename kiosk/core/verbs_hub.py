@@ -113,7 +113,7 @@ def _level(kernel: Kernel) -> int | None:
     if not room:
         return None
     books = kernel.books
-    notes = books.box_unknown + sum(sum(of_value.values()) for of_value in books.box.values())
+    notes = books.box_unknown - books.box_coins + sum(sum(of_value.values()) for of_value in books.box.values())
     return min(1000, 1000 * notes // room) // LEVEL_STEP * LEVEL_STEP
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kiosk.checkout.events import CartItem
 from kiosk.checkout.model import Job
 from kiosk.checkout.states import State
-from kiosk.checkout.steps import wanted_notes
+from kiosk.checkout.steps import taking, wanted_notes
 from kiosk.checkout.table import allowed
+from kiosk.core.deviceboard import DevicePage
 from kiosk.core.kernel import Kernel
 from kiosk.core.operator_view import operator_view
 from kiosk.core.snapshot import DeviceView, Health, InvoiceView, LineView, SlipView, Snapshot
 from kiosk.core.supervisor import DeviceStatus
+from kiosk.core.world import hoppers_of
 from kiosk.errors import ReceiptError
 from kiosk.journal.receipt_seal import receipt_id, seal
 from kiosk.ledger.allocation import in_order
@@ -52,6 +56,9 @@ def snapshot(kernel: Kernel, *, version: int, boot: str) -> Snapshot:
         remaining=Money(model.remaining_minor, currency),
         excess=Money(model.excess_minor, currency),
         notes_accepted=_notes(kernel),
+        coins_accepted=_coins(kernel),
+        change=Money(model.dispensing.planned_minor, currency) if model.dispensing is not None else None,
+        change_paid=Money(model.dispensing.paid_minor, currency) if model.dispensing is not None else None,
         note=flight.value if flight else None,
         note_excess=Money(over, currency) if flight and over else None,
         messages=model.messages,
@@ -84,8 +91,24 @@ def _notes(kernel: Kernel) -> tuple[Money, ...]:
     return parts.counter.notes_ever(parts.board.known_notes, parts.clock.today())
 
 
+def _coins(kernel: Kernel) -> tuple[Money, ...]:
+    """The coins that would be taken now; on the way there, the ones that this cart will allow at first."""
+    model, parts = kernel.model, kernel.parts
+    if not parts.board.known_coins:
+        return ()
+    if model.frozen:
+        return taking(model, kernel.context()).coins
+    return parts.counter.coins_allowed(model.cart, parts.board.known_coins, 0, model.asked_minor)
+
+
 def _conditions(kernel: Kernel, no_paper: bool) -> tuple[Text, ...]:
-    texts = kernel.parts.counter.conditions(kernel.model.cart, _notes(kernel))
+    hoppers = hoppers_of(kernel.parts)
+    texts = kernel.parts.counter.conditions(
+        kernel.model.cart,
+        _notes(kernel),
+        coins=_coins(kernel),
+        change=any(each.ready and each.coins for each in hoppers),
+    )
     return (text("condition.no_paper"), *texts) if no_paper else texts
 
 
@@ -144,6 +167,15 @@ def _job(kernel: Kernel, number: int) -> Job | None:
     return found[-1] if found else None
 
 
+def _float(kernel: Kernel, page: DevicePage) -> dict[str, Any]:
+    """Tell of a hopper what its sensors and the journal say is in it; a float is no secret, no count of it is blind."""
+    if page.device_class != "CoinDispenser":
+        return {}
+    held = kernel.books.hoppers.get(page.name)
+    coin = held.value if held is not None and held.coins else page.coin
+    return {"level": page.level, "coin": coin, "coins": held.coins if held is not None else 0}
+
+
 def health(
     kernel: Kernel, *, lines: list[DeviceStatus], plugins: tuple[tuple[str, str, str], ...], started: str
 ) -> Health:
@@ -162,6 +194,7 @@ def health(
                 severity="fault" if gone else page.severity,
                 detail="; ".join(filter(None, (page.detail, page.told_raw, line.last_error if line else ""))),
                 restarts=line.restarts if line is not None else 0,
+                **_float(kernel, page),
             )
         )
     reasons = [reason.id for reason in kernel.model.out_of_service]

@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Callable
 from functools import partial
 
-from kiosk.checkout.model import Context, Dispute, Flight
+from kiosk.checkout.model import Checkout, Context, Dispute, Hopper
 from kiosk.core.books import CITIZEN_SLIPS, Books
 from kiosk.core.day import day_of
 from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
-from kiosk.model.device_events import NoteReturned
+from kiosk.model.device_events import CommandRefused, NoteReturned
 from kiosk.plugins.devices import OpenNote
 
 
@@ -25,6 +25,7 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
         fresh_session=parts.fresh_session(),
         next_seq=books.seq + 1,
         next_receipt=books.last_receipt + 1,
+        epoch=books.epoch,
         last_of_kind=books.of_kind,
         device=device,
         known_notes=parts.board.known_notes,
@@ -32,6 +33,9 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
         printer_ready=parts.board.printer_ready,
         note_outcome=books.outcomes(),
         disputes={page.note: Dispute(page.epoch, page.seq, page.entry) for page in books.disputes.values()},
+        known_coins=parts.board.known_coins if journal_works and books.box_present else (),
+        hoppers=hoppers_of(parts),
+        payouts=books.payouts,
         counter=parts.counter,
         settings=parts.settings,
         languages=parts.languages,
@@ -47,6 +51,23 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
     )  # fmt: skip
 
 
+def hoppers_of(parts: KernelParts) -> tuple[Hopper, ...]:
+    """Return every hopper with its float, and whether change can be planned with it.
+
+    Not with one that is silent or broken, says that it is empty, holds another coin than the journal says, or of which
+    a payout is not over or not clear: nobody knows then what is in it.
+    """
+    books, found = parts.books, []
+    unclear = {page.device for page in books.payouts.values() if page.phase != "ended"}
+    for page in parts.board.of_class("CoinDispenser"):
+        held = books.hoppers.get(page.name)
+        coins = held.coins if held is not None else 0
+        value = held.value if held is not None and (coins or page.name in unclear) else page.coin
+        fits = page.coin is not None and page.coin == value and page.name not in unclear
+        found.append(Hopper(page.name, value, coins, fits and page.ready and page.level != "empty"))
+    return tuple(found)
+
+
 def next_copy(books: Books, number: int) -> int | None:
     """Return the number of the next copy of a slip that is at hand; the original is copy 0."""
     page = books.slips.get(number)
@@ -54,13 +75,19 @@ def next_copy(books: Books, number: int) -> int | None:
 
 
 def memory_of(
-    parts: KernelParts, device: str, flight: Flight | None, over: Callable[[NoteReturned], None]
+    parts: KernelParts, device: str, model: Checkout, over: Callable[[NoteReturned | CommandRefused], None]
 ) -> tuple[dict[str, str], OpenNote | None, bytes]:
     """Return marks, the note whose end the journal does not know, and 32 random bytes for a driver's start.
 
     `over` is told of a note that the driver before held in escrow: no intent of it is committed, so the new one
-    gives back whatever lies there, under another serial.
+    gives back whatever lies there, under another serial.  And of a payout that the driver before was asked for and
+    that was never let go: it is over, and the new one hears nothing of it.
     """
+    flight = model.flight
+    payouts = model.dispensing.payouts if model.dispensing is not None else ()
+    for payout in payouts:
+        if payout.device == device and payout.phase == "ordered":
+            over(CommandRefused("dispense", "driver_restarted", payout=payout.payout))
     if flight is not None and flight.note.device == device and flight.phase == "escrow":
         over(NoteReturned(flight.note, "driver_restarted"))
     serial = parts.books.note_serials.get(device, 0)
@@ -69,5 +96,11 @@ def memory_of(
     marks = {"note_serial": str(serial)}
     if device in parts.books.device_marks:
         marks["device_mark"] = parts.books.device_marks[device]
+    for page in parts.books.payouts.values():
+        if page.device == device and page.phase == "started":
+            marks |= {
+                "payout": page.payout, "payout_coins": str(page.coins), "payout_phase": page.phase,
+                "payout_mark": page.mark,
+            }  # fmt: skip
     found = parts.books.open_note(device)
     return marks, nameless(OpenNote(*found)) if found is not None else None, parts.entropy()

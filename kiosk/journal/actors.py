@@ -22,6 +22,8 @@ from kiosk.model.facts import (
     ExchangeAbandoned,
     ExchangeAuthorised,
     Genesis,
+    HopperEmptied,
+    HopperFilled,
     NoteCredited,
     NoteDisputed,
     NoteSuspended,
@@ -29,6 +31,7 @@ from kiosk.model.facts import (
     OperatorRefused,
     OperatorSignedIn,
     OperatorSignedOut,
+    PayoutResolved,
     ReceiptIssued,
     ShutterChanged,
     SlipAcknowledged,
@@ -47,7 +50,8 @@ DESK_NS = 900 * 1_000_000_000
 _ROLES: dict[type, str] = {
     AlarmAcknowledged: "operate", ShutterChanged: "operate", SlipAcknowledged: "operate", ExchangeAuthorised: "collect",
     BoxExchanged: "collect", ExchangeAbandoned: "collect", BoxReceived: "count", BoxCounted: "count",
-    CountClosed: "count", Commissioned: "admin",
+    CountClosed: "count", Commissioned: "admin", HopperFilled: "collect", HopperEmptied: "collect",
+    PayoutResolved: "collect",
 }  # fmt: skip
 _ACTS = {"realm": "admin", "saw_expected": "audit"}
 
@@ -192,7 +196,7 @@ def _person(body: AnyBody) -> str:
             return body.person
         case ExchangeAuthorised():
             return body.first
-        case BoxReceived() | BoxCounted() | CountClosed():
+        case BoxReceived() | BoxCounted() | CountClosed() | HopperFilled() | HopperEmptied() | PayoutResolved():
             return body.by.removeprefix(_OPERATOR)
         case ShutterChanged() | SlipAcknowledged() | Commissioned():
             return body.by.removeprefix(_OPERATOR) if body.by.startswith(_OPERATOR) else ""

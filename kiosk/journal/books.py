@@ -18,6 +18,7 @@ from kiosk.model.facts import (
     NoteReturned,
     NoteSuspended,
     OperatorActed,
+    ReceiptDeferred,
     ReceiptIssued,
     ReturnIntended,
     Reversed,
@@ -100,6 +101,8 @@ class Books:
                 self._counts_as_tender(fact, body)
             case BoxExchanged() | DayClosed() | OperatorActed():
                 self._told[fact.epoch, fact.seq] = body
+            case ReceiptDeferred():
+                self._unreceipted.pop((fact.epoch, body.settled_seq), None)  # `change` waits for it
             case ReceiptIssued():
                 self._receipt(fact, body)
             case Reversed():
@@ -179,7 +182,7 @@ class Books:
         self._take(fact, body.note)
         self._value(fact, body.value, body.entry)
         intended = self._intended.get(body.note)
-        if intended is None and not body.recovered:
+        if intended is None and not body.recovered and body.means != "coin":
             self._found(
                 "note_without_intent", fact, f"note {body.note} was credited, no intent to stack it was committed"
             )

@@ -74,6 +74,12 @@ CODES = {
     "count_attempt_gap": "attempts at a count are not 1, 2, 3 …, or another than the final one was compared",
     "count_differs": "a count does not compare its own notes with what the box session holds",
     "count_unsigned": "a count's difference above the limit has no second signature",
+    "payout_twice": "a payout was intended, let go or ended more than once",
+    "payout_unintended": "a payout without its intent, of another hopper, or without its settlement in the same commit",
+    "payout_unstarted": "coins left a hopper that had not been let go",
+    "payout_differs": "what a payout paid, left and doubts are not the coins intended, or above the overpayment",
+    "hopper_overdrawn": "a hopper was asked for, or paid, more coins than people had put in",
+    "hopper_differs": "a hopper was filled or counted as if it held other coins than the facts tell",
     "duties_untold": "one person held duties that belong apart, and the count does not record it",
 }
 

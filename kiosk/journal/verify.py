@@ -17,6 +17,7 @@ from kiosk.journal.actors import ActorBook
 from kiosk.journal.books import Books
 from kiosk.journal.boxes import BoxBook
 from kiosk.journal.chain import ChainWalk
+from kiosk.journal.change import ChangeBook
 from kiosk.journal.commits import Commits, Report
 from kiosk.journal.counts import CountBook, CountLimits
 from kiosk.journal.days import DayBook
@@ -166,10 +167,12 @@ def examine(
 
 
 def commit_books(report: Report, limits: CountLimits | None = None) -> Commits:
-    """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, slips, a hub."""
+    """Return everything of `verify` that looks at whole commits: people, days, boxes, counts, slips, a hub, change."""
     boxes = BoxBook(report)
     counts = CountBook(report, boxes, limits)
-    return Commits(ActorBook(report), DayBook(report), boxes, counts, NumberBook(report), HubBook(report))
+    return Commits(
+        ActorBook(report), DayBook(report), boxes, counts, NumberBook(report), HubBook(report), ChangeBook(report)
+    )
 
 
 def _compare(witness: Witness | None, row: Row, report: Callable[[Finding], None]) -> None:

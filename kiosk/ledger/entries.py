@@ -10,8 +10,8 @@ counting room money that may not be there, leaving it out would hide a claim: so
 receivable against an equal claim, until the count of the box settles which of the two was true.
 
 Change is owed before it is paid: a settlement leaves an overpayment, and each coin that a hopper is known to have paid
-moves its value from there out of the hopper's float.  Coins that may have left are neither: they become a claim, so that
-nobody refunds them by itself, until the count of the hopper tells.
+moves its value from there out of the hopper's float.  Coins that may have left are neither: they become a claim, so
+that nobody refunds them by itself, until the count of the hopper tells.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ STAFF_INTENTS = frozenset(
     {
         "call_operator", "enter_pin", "report_x", "close_day", "begin_exchange", "exchange_numbers",
         "confirm_exchange", "abandon_exchange", "test_print", "test_scan", "test_note", "release", "shutter",
-        "change_realm", "acknowledge_alarms", "acknowledge_slip", "reprint_slip",
+        "change_realm", "acknowledge_alarms", "acknowledge_slip", "reprint_slip", "fill_hopper", "count_hopper",
     }
 )  # fmt: skip
 
@@ -46,6 +46,8 @@ LONGEST_PIN = 12
 #: Longest number of a box or a seal, and longest plate (checkout intents).
 LONGEST_BOX = 24
 LONGEST_PLATE = 16
+#: Most coins of one filling or count of a hopper.
+MOST_COINS = 20_000
 
 
 def whole(number: str) -> str:
@@ -159,6 +161,9 @@ def staff_fits(intent: intents.AnyIntent, snapshot: Snapshot) -> bool:
         return 0 < len(intent.text) <= LONGEST_PLATE
     if isinstance(intent, intents.Release):
         return operator is not None and intent.device in {device.name for device in operator.devices}
+    if isinstance(intent, intents.FillHopper | intents.CountHopper):
+        hoppers = {one.name for one in operator.devices if one.device_class == "CoinDispenser"} if operator else set()
+        return intent.device in hoppers and 0 <= intent.coins <= MOST_COINS
     if isinstance(intent, intents.ChangeRealm):
         return operator is not None and intent.realm in operator.realms
     if isinstance(intent, intents.ReprintSlip) and operator is not None:

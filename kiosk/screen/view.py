@@ -17,8 +17,8 @@ from kiosk.texts import Catalogue
 
 SCREENS = (
     "idle", "entering", "looking_up", "notice", "reviewing", "consenting", "accepting", "note_held", "stacking",
-    "returning", "stopping", "timed_out", "settling", "receipting", "thanking", "resuming", "out_of_service",
-    *STAFF_SCREENS,
+    "returning", "stopping", "timed_out", "settling", "dispensing", "receipting", "thanking", "resuming",
+    "out_of_service", *STAFF_SCREENS,
 )  # fmt: skip
 
 #: The row of buttons: (intent, look), from left to right; the last one is the way on.  An intent that is allowed and
@@ -63,10 +63,13 @@ SAME_AS = {
     ("exchanging", "cancel"): "back",
     ("testing", "cancel"): "back",
 }
-#: Screens on which a note moves for a second or two: buttons that come and go would only be hit by mistake.
-MOVING = {"stacking", "returning"}
+#: Screens on which money moves for a second or two: buttons that come and go would only be hit by mistake.
+MOVING = {"stacking", "returning", "dispensing"}
 #: Sums of a slip that the screen names, in order.
-SUMS = ("due", "already_paid", "used", "tender", "applied", "overpayment", "held", "remaining", "pending")
+SUMS = (
+    "due", "already_paid", "used", "tender", "applied", "overpayment", "change", "change_pending", "change_disputed",
+    "owed", "held", "remaining", "pending",
+)  # fmt: skip
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -164,6 +167,18 @@ class View:
     def over_the_due(self) -> bool:
         """Whether the held note is more than what remains and the citizen is asked."""
         return self.allows("agree_excess") and bool(self.snapshot.note_excess)
+
+    @property
+    def excess_words(self) -> str:
+        """The words for a held note that is too much: whether it comes back in coins stands in the message below."""
+        change = any(told.id.startswith("message.excess_change") for told in self.snapshot.messages)
+        return "screen.note_held.excess_change" if change else "screen.note_held.excess"
+
+    @property
+    def owed(self) -> Money | None:
+        """What the newest slip says is owed: the whole overpayment, or what coins did not pay of it."""
+        totals = dict(self.snapshot.slips[0].totals) if self.snapshot.slips else {}
+        return self.slip_sum("owed" if "change" in totals else "overpayment")
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -265,7 +280,9 @@ class View:
             told = [self.say(one) for one in shot.conditions if not (paper and one.id == "condition.no_paper")]
             return [*paper, *told]
         if self.over_the_due and shot.note is not None and shot.note_excess is not None:
-            return [self.t("screen.note_held.excess", note=self.note(shot.note), excess=shot.note_excess)]
+            return [self.t(self.excess_words, note=self.note(shot.note), excess=shot.note_excess)]
+        if self.screen == "dispensing" and shot.change is not None:
+            return [self.t("screen.dispensing.lead", change=shot.change)]
         if self.screen == "stopping" and self.would_be_held:
             return [self.t("screen.stopping.held", remaining=shot.remaining)]
         if self.screen in ("receipting", "thanking"):

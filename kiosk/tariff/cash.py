@@ -1,8 +1,10 @@
-"""Which notes may be fed at this moment: the cash rules as dated data (domain sheet §4, "Cash at kiosk").
+"""Which notes and coins may be fed at this moment: the cash rules as dated data (domain sheet §4, "Cash at kiosk").
 
-No change is given.  A note above what remains due is taken only with the citizen's consent to the excess, a
-large note only when at least that much is due, and one session never takes more than its cap.  What becomes of an
-excess is each service's `over`; a cart follows its strictest service.
+A coin has no escrow: it is taken only where it is not above what remains due, so nobody has to be asked.  A note above
+what remains due is taken only with the citizen's consent to the excess, a large note only when at least that much is
+due, and one session never takes more than its cap.  What becomes of an excess is each service's `over`; a cart follows
+its strictest service.  Change is given only where every service of a cart says so and hoppers are fitted; what they
+cannot pay is credited.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class CashRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     #: In which order the money of one session fills several invoices, within equal ranks of their services: as they
     #: were ``scanned``, or the ``oldest_first`` by issue date.
     fill_order: Literal["scanned", "oldest_first"] = "scanned"
+    #: Coins that are taken, where a coin acceptor is fitted.
+    coins_minor: tuple[int, ...] = ()
     #: Largest note taken at all; None: no further limit than `accepted_minor`.
     largest_note_minor: int | None = None
 
@@ -57,7 +61,7 @@ class CashRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 #: What may become of an excess, the laxest first.
-EXCESS = ("credit", "refund", "refuse")
+EXCESS = ("change", "credit", "refund", "refuse")
 
 
 def strictest_excess(services: Iterable[Service]) -> str:
@@ -78,6 +82,8 @@ def check_cash(rules: CashRules, file: str) -> None:
         raise PolicyError(
             f"{where}: large_minor names a note that is not accepted", hint="list it in both, or in neither"
         )
+    if min(rules.coins_minor, default=1) <= 0:
+        raise PolicyError(f"{where}: coins_minor names a coin of no value", hint="list the coins in minor units")
     if rules.session_cap_minor <= 0 or rules.excess_at_most_minor < 0:
         raise PolicyError(
             f"{where}: the cap must be above zero and the excess not below", hint="amounts in minor units"
@@ -138,6 +144,19 @@ def notes_allowed(
             key=lambda value: value.minor,
         )
     )
+
+
+def coins_allowed(
+    rules: CashRules, known_values: Iterable[Money], *, due_minor: int, inserted_minor: int
+) -> tuple[Money, ...]:
+    """Return the coins to enable, ascending: those of `known_values` that are not above what remains due."""
+    room = min(due_minor, rules.session_cap_minor) - inserted_minor
+    fits = {
+        value
+        for value in known_values
+        if value.currency == rules.currency and value.minor in rules.coins_minor and value.minor <= room
+    }
+    return tuple(sorted(fits, key=lambda value: value.minor))
 
 
 def smallest_excess(

@@ -169,7 +169,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Every component, in the order in which money fills them.
     order: tuple[str, ...]
     partial: Literal["allowed", "refused"] = "allowed"
-    #: What becomes of money above the amount due.  ``change`` is known and refused: nothing here gives any.
+    #: What becomes of money above the amount due.  ``change``: coins, as far as the hoppers of a kiosk have them, and
+    #: credit for the rest.
     over: Literal["credit", "refund", "refuse", "change"] = "credit"
     #: In a cart of several services a lower rank is filled first.
     rank: int = 0
@@ -232,9 +233,6 @@ def _faults(service: Service) -> list[str]:
     faults = []
     if not is_id(service.id):
         faults.append(f"id {service.id!r} is not lower-case letters, digits and underscores")
-    if service.over == "change":
-        faults.append("over: `change` needs a dispenser, and no dispenser driver is installed; "
-                      "say `credit`, `refund` or `refuse`")  # fmt: skip
     if not service.policies:
         faults.append("policies: at least one policy must price this service")
     if sorted(service.order) != sorted(service.accounts) or len(set(service.order)) != len(service.order):

@@ -22,23 +22,34 @@ from kiosk.checkout import (
     steps,
 )  # fmt: skip
 from kiosk.checkout.effects import Record
-from kiosk.checkout.events import DeadlinePassed, Settle
-from kiosk.checkout.model import Checkout, Context
+from kiosk.checkout.events import ChangeResumed, DeadlinePassed, Settle
+from kiosk.checkout.model import Checkout, Context, PayoutPage
 from kiosk.checkout.proof import Proof, page
 from kiosk.checkout.proof_events import SCOPES, Scope
 from kiosk.checkout.proof_search import Search, restarted
-from kiosk.checkout.proof_world import ACCEPTOR, OTHER, VALUES, WITNESS, WITNESS_VALUE, World, context
+from kiosk.checkout.proof_world import (
+    ACCEPTOR,
+    FIRST_SEQ,
+    OTHER,
+    OVER,
+    VALUES,
+    WITNESS,
+    WITNESS_VALUE,
+    World,
+    context,
+    pages_of,
+)
 from kiosk.checkout.settings import PERIOD_OF
 from kiosk.checkout.states import WITHOUT_DEADLINE, State
 from kiosk.checkout.table import TRANSITIONS, Row
 from kiosk.core import recovery
 from kiosk.core.books import Books
-from kiosk.core.pages import OpenSession
+from kiosk.core.pages import DeferredPage, OpenSession
 from kiosk.model import device_events as d
 from kiosk.model import facts
 
 DOC = Path(__file__).parents[2] / "docs" / "proof.md"
-MONEY, LIES, PAPER, STAFF = SCOPES
+MONEY, LIES, PAPER, STAFF, CHANGE = SCOPES
 #: Small enough to be searched whole for each rule that is broken on purpose.
 SMALL = Scope("small", "one invoice of 10, notes of 5 and 20", ("10 whole",), (VALUES[0], VALUES[2]))
 
@@ -113,6 +124,15 @@ def books_of(world: World) -> Books:
             value = m.flight.value if m.flight is not None and moving else WITNESS_VALUE
             came = m.flight.session if m.flight is not None and moving else world.owner
             books.take_note(note, value, outcome, came)
+    books.payouts = {name: page for name, page in pages_of(world).items() if name != OVER}
+    if m.dispensing is not None:
+        books.epoch = 1
+        books.deferred = DeferredPage("now", m.dispensing.draft, 0)
+        for each in m.dispensing.payouts:
+            if each.device not in books.payouts:
+                books.payouts[each.device] = PayoutPage(
+                    each.payout, each.device, each.value, each.coins, 1, FIRST_SEQ, "ended", paid=each.paid
+                )
     return books
 
 
@@ -142,6 +162,29 @@ def test_a_power_cut_in_the_proof_does_what_the_core_does() -> None:
             assert raised == ([Settle("recovery")] if model.state is State.SETTLING else [])
             compared += 1
     assert compared > 5000
+
+
+def test_a_power_cut_while_change_is_paid_is_in_the_proof_what_it_is_in_the_core() -> None:
+    compared = 0
+    for world in proof().searches[-1].worlds:
+        if world.model.dispensing is None or world.other in ("intended", "returning"):
+            continue
+        start = recovery.begin(books_of(world), context(world), "USD", (ACCEPTOR,), 0)
+        found, late = restarted(world)
+        told, model = start.model, found.model
+        assert (told.state, told.session, told.dispensing is None) == (model.state, model.session, False)
+        assert told.dispensing is not None
+        assert model.dispensing is not None
+        assert [effect.event for effect in start.effects if hasattr(effect, "event")] == [ChangeResumed()]
+        assert told.dispensing.draft == model.dispensing.draft
+        assert {(each.device, each.phase, each.paid) for each in told.dispensing.payouts} == {
+            (each.device, each.phase, each.paid) for each in model.dispensing.payouts
+        }
+        assert told.dispensing.printed
+        assert late.model.dispensing is not None
+        assert not late.model.dispensing.printed
+        compared += 1
+    assert compared > 1000
 
 
 # --- the proof finds what is broken on purpose ----------------------------------------------------------------------

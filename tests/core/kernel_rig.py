@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from kiosk.checkout import intents
 from kiosk.checkout.counter import CityCounter
 from kiosk.checkout.settings import CheckoutSettings
@@ -33,6 +35,7 @@ from kiosk.model import facts
 from kiosk.model.ids import NoteId
 from kiosk.model.invoice import Invoice
 from kiosk.model.money import Money
+from kiosk.tariff.library import TariffLibrary
 from kiosk.texts import Catalogue
 from tests.tariff.example_city import CONFIG, chart, library
 
@@ -66,6 +69,24 @@ ROLES = {
 @cache
 def people() -> People:
     return People(Person(person, ROLES[person], hash_of(pin)) for person, pin in PINS.items())
+
+
+DEVICES = (("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))
+COIN_DEVICES = (("coins", "CoinAcceptor", "x"), ("quarters", "CoinDispenser", "x"), ("dollars", "CoinDispenser", "x"))
+#: Minor value of the coins of each hopper.
+COINS = {"quarters": 25, "dollars": 100}
+
+
+@cache
+def change_library() -> TariffLibrary:
+    """The example city, giving change and taking coins."""
+    found = library()
+    services = {
+        name: msgspec.structs.replace(service, over="change") if name != "property_tax" else service
+        for name, service in found.services.items()
+    }
+    cash = tuple(msgspec.structs.replace(rules, coins_minor=(5, 10, 25, 100)) for rules in found.cash_rules)
+    return TariffLibrary(services, found.policies, cash, found.digest)
 
 
 class Time:
@@ -168,7 +189,9 @@ class FaultyJournal:
 class Rig:
     """One kiosk; `restart` throws the process away and starts the next one on the same journal."""
 
-    def __init__(self, directory: Path, settings: CheckoutSettings | None = None) -> None:
+    def __init__(self, directory: Path, settings: CheckoutSettings | None = None, *, change: bool = False) -> None:
+        """With `change` every service gives it, and a coin acceptor and hoppers of quarters and dollars are fitted."""
+        self.change = change
         self.path = directory / "journal.db"
         self.time = Time()
         self.invoices = Invoices()
@@ -191,13 +214,14 @@ class Rig:
         real = cast("Journal", self.journal)
         self.devices = Devices()
         digests = facts.Digests("software", "settings", self.invoices.told)
-        services = {service.id: service.name for service in library().services.values()}
+        rules = change_library() if self.change else library()
+        services = {service.id: service.name for service in rules.services.values()}
         slips = SlipPrinter(City(name="Example City", support_phone="555-0100", example=True), catalogue(), services)
         self.kernel = Kernel(
             KernelParts(
                 journal=real, key=KEY, books=replay(real), clock=self.time.clock(),
-                counter=CityCounter(library(), chart(), "USD"), settings=self.settings, devices=self.devices,
-                board=DeviceBoard((("notes", "BillAcceptor", "x"), ("paper", "POSPrinter", "x"))), slips=slips,
+                counter=CityCounter(rules, chart(), "USD"), settings=self.settings, devices=self.devices,
+                board=DeviceBoard(DEVICES + (COIN_DEVICES if self.change else ())), slips=slips,
                 source=self.invoices, digests=digests, languages=("en", "es"), fresh_session=self.fresh,
                 entropy=lambda: bytes(32), committed=self.committed.append, people=people(),
                 release=self.released.append, restart=self.realms.append, box_watched=lambda since: self.box_watched,
@@ -208,6 +232,12 @@ class Rig:
             self.news("notes", d.NotesKnown(tuple(usd(minor) for minor in NOTES)))
             self.news("notes", d.DeviceState("idling", "ok"))
             self.news("paper", d.DeviceState("ready", "ok"))
+        if healthy and self.change:
+            self.news("coins", d.CoinsKnown(tuple(usd(minor) for minor in (5, 10, 25, 100))))
+            self.news("coins", d.DeviceState("idling", "ok"))
+            for hopper, minor in COINS.items():
+                self.news(hopper, d.HopperKnown(usd(minor)))
+                self.news(hopper, d.DeviceState("idle", "ok"))
 
     def restart(self, *, healthy: bool = True) -> None:
         self.journal.close()
@@ -297,6 +327,53 @@ class Rig:
         assert self.state == "stacking", self.state
         self.stacked(note, minor)
         return note
+
+    # --- coins ----------------------------------------------------------------------------------------------
+
+    def fill(self, hopper: str, coins: int) -> None:
+        """Put coins of the change fund into a hopper."""
+        self.sign_in("p01")
+        self.tap(intents.FillHopper(hopper, coins))
+        self.tap(intents.SignOut())
+
+    def float(self, hopper: str) -> int:
+        page = self.kernel.books.hoppers.get(hopper)
+        return page.coins if page is not None else 0
+
+    def coin(self, minor: int | None, serial: int = 0, **more: Any) -> int:
+        """A coin falls; return the token that has to be confirmed."""
+        self.serial = serial or self.serial + 1
+        self.token += 1
+        value = usd(minor) if minor else None
+        self.news("coins", d.CoinAccepted(self.token, NoteId("", self.serial), value, **more))
+        return self.token
+
+    def asked(self) -> tuple[str, c.Dispense] | None:
+        """The last order to a hopper."""
+        found = [(device, command) for device, command, _ in self.devices.orders if isinstance(command, c.Dispense)]
+        return found[-1] if found else None
+
+    def let_go(self) -> int:
+        """The hopper that was asked last is ready; return the token of that."""
+        asked = self.asked()
+        assert asked is not None
+        self.token += 1
+        self.news(asked[0], d.PayoutReady(self.token, asked[1].payout, f"mark-{self.token}"))
+        return self.token
+
+    def pay_out(self, paid: int | None = None, reason: str = "done") -> int:
+        """The hopper that was asked last does its work; return the token of the end."""
+        asked = self.asked()
+        assert asked is not None
+        assert self.confirmed(self.let_go())
+        return self.payout_ended(*asked, asked[1].coins if paid is None else paid, reason)
+
+    def payout_ended(self, hopper: str, order: c.Dispense, paid: int, reason: str = "done", **more: Any) -> int:
+        self.token += 1
+        self.news(
+            hopper, d.PayoutEnded(self.token, order.payout, paid, order.coins - paid, reason, **more)
+        )  # fmt: skip
+        return self.token
 
     def printed(self) -> None:
         """Let the printer do its work on every job that waits."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kiosk.errors import PolicyError
 from kiosk.model.money import Money
-from kiosk.tariff.cash import CashRules, check_cash, judge_note, notes_allowed, smallest_excess
+from kiosk.tariff.cash import CashRules, check_cash, coins_allowed, judge_note, notes_allowed, smallest_excess
 from tests.tariff.example_city import library
 
 RULES = library().cash_rules_on("USD", dt.date(2026, 11, 22))
@@ -96,7 +96,14 @@ def test_without_a_fitting_note_there_is_no_least_excess() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"accepted_minor": ()}, {"accepted_minor": (0,)}, {"large_minor": (7,)}, {"session_cap_minor": 0}]
+    "change",
+    [
+        {"accepted_minor": ()},
+        {"accepted_minor": (0,)},
+        {"large_minor": (7,)},
+        {"session_cap_minor": 0},
+        {"coins_minor": (25, 0)},
+    ],
 )
 def test_cash_rules_that_contradict_themselves_do_not_load(change: dict[str, object]) -> None:
     with pytest.raises(PolicyError):
@@ -117,3 +124,14 @@ def test_no_enabled_note_breaks_cap_consent_or_amount_due(due: int, inserted: in
         assert inserted < due
         assert inserted + note.minor <= rules.session_cap_minor
         assert inserted + note.minor - due <= min(agreed, rules.excess_at_most_minor)
+
+
+def test_a_coin_is_taken_only_where_it_is_named_fits_the_rest_and_the_cap() -> None:
+    rules = msgspec.structs.replace(RULES, coins_minor=(25, 100), session_cap_minor=1000)
+    known = [Money(minor, "USD") for minor in (5, 25, 100)] + [Money(25, "CAD")]
+    taken = {
+        (due, inserted): [coin.minor for coin in coins_allowed(rules, known, due_minor=due, inserted_minor=inserted)]
+        for due, inserted in ((500, 0), (500, 450), (500, 480), (500, 600), (2000, 950))
+    }
+    assert taken == {(500, 0): [25, 100], (500, 450): [25], (500, 480): [], (500, 600): [], (2000, 950): [25]}
+    assert coins_allowed(RULES, known, due_minor=500, inserted_minor=0) == ()

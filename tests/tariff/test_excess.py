@@ -1,4 +1,4 @@
-"""What becomes of money above the amount due: data of each service, and never a promise nobody can keep."""
+"""What becomes of money above the amount due: data of each service; change only where all of a cart give it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ from tests.tariff.example_city import library, texts
 TAX = texts()["services/property_tax.toml"]
 
 
-@pytest.mark.parametrize("over", ["credit", "refund", "refuse"])
+@pytest.mark.parametrize("over", ["change", "credit", "refund", "refuse"])
 def test_a_service_says_what_becomes_of_an_excess(over: str) -> None:
     assert load_service(TAX.replace('over = "refund"', f'over = "{over}"'), "property_tax.toml").over == over
-
-
-def test_change_is_refused_because_nothing_can_give_it() -> None:
-    with pytest.raises(PolicyError, match="no dispenser driver is installed"):
-        load_service(TAX.replace('over = "refund"', 'over = "change"'), "property_tax.toml")
 
 
 def test_a_word_that_nobody_knows_is_refused() -> None:
@@ -35,6 +30,8 @@ def test_a_word_that_nobody_knows_is_refused() -> None:
         (("credit", "credit"), "credit"),
         (("credit", "refund"), "refund"),
         (("refund", "refuse", "credit"), "refuse"),
+        (("change", "change"), "change"),
+        (("change", "credit"), "credit"),
     ],
 )
 def test_the_strictest_service_of_a_cart_decides(overs: tuple[str, ...], expected: str) -> None:

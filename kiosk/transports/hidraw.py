@@ -138,7 +138,8 @@ def _described(fd: int) -> dict[str, str]:
         (size,) = struct.unpack("i", fcntl.ioctl(fd, _DESCRIPTOR_SIZE, bytes(4)))
         if not 0 < size <= _DESCRIPTOR_ROOM:
             return {}
-        told = fcntl.ioctl(fd, _DESCRIPTOR, struct.pack(f"I{_DESCRIPTOR_ROOM}x", size))
+        told = bytearray(struct.pack(f"I{_DESCRIPTOR_ROOM}x", size))  # Python copies no more than 1024 bytes back
+        fcntl.ioctl(fd, _DESCRIPTOR, told)
     except OSError:
         return {}  # no hidraw node, or an older kernel: /sys told it
-    return {"report_descriptor": told[4 : 4 + size].hex()}
+    return {"report_descriptor": bytes(told[4 : 4 + size]).hex()}

@@ -158,6 +158,8 @@ class Sight(msgspec.Struct, frozen=True):
     #: A jam, a manipulation, a rejection on the way to the stacker: what follows at rest proves no return of a note
     #: whose stack command is out, and the note stays open for an operator (CCNET sheet §7).
     doubt: bool = False
+    #: Nothing follows by itself: the unit waits for a RESET, which waits for the fate of the note.  Counts as silence.
+    stuck: bool = False
 
     @property
     def unwanted(self) -> str:

@@ -186,7 +186,7 @@ class NoteWatch:
         if note is not None and now - self._answered_at >= (self._limits.swap if nameless else self._limits.gap):
             self._carry(note)
         self._answered_at = now
-        self._only = f"only {sight.name.lower()}" if sight.doubt or sight.seen is Seen.INITIALIZING else ""
+        self._only = f"only {sight.name.lower()}" if sight.stuck or sight.seen is Seen.INITIALIZING else ""
         if not self._only:
             self._heard_at = now
         if note is not None and sight.doubt and note.may_have_moved and note.order is not Order.RETURN:

@@ -337,6 +337,8 @@ def test_a_jam_behind_the_stack_command_leaves_the_note_open_until_somebody_know
     rig.show(IDLING, BOX | JAMMED, ms=2_000)
     assert not rig.told(NoteStacked, NoteReturned, NoteDisputed)
     rig.run(31_000)
+    assert not rig.told(NoteStacked, NoteReturned, NoteDisputed)  # a cleared jam still says where the note went
+    rig.show(IDLING)
     assert len(rig.told(NoteDisputed)) == 1
 
 

@@ -75,4 +75,5 @@ def sight(
         rejected=reason,
         rejected_raw=data[:1].hex() if reason else "",
         doubt=state in _DOUBT,
+        stuck=state in _DOUBT,
     )  # fmt: skip

@@ -64,6 +64,10 @@ class CoinUnit(msgspec.Struct, frozen=True, kw_only=True):
     mask_bytes: int = 2
     #: Sorter path told with each coin; 0 for none.
     sorter_path: int = 1
+    #: A coin whose mask bit is off is told by its position (128 and up) or only as inhibited (2).
+    tells_inhibited_type: bool = False
+    #: Coins that fall through while nobody polls are written into the event book too.
+    tells_unwatched: bool = False
     #: The masks survive power-off and reset (sheet §8: check per product).
     keeps_masks: bool = False
 
@@ -125,10 +129,10 @@ class BillUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EUR_COINS = CoinUnit(
-    currency="EUR", country="EU", coins=(5, 10, 20, 50, 100, 200, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    currency="EUR", country="EU", coins=(5, 10, 20, 50, 100, 200, *[0] * 10)
 )  # fmt: skip
 USD_COINS = CoinUnit(
-    currency="USD", country="US", coins=(5, 10, 25, 50, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    currency="USD", country="US", coins=(5, 10, 25, 50, 100, *[0] * 11)
 )  # fmt: skip
 EUR_BILLS = BillUnit(currency="EUR", country="EU", bills=(5, 10, 20, 50, 100, 200, 500, 0))
 USD_BILLS = BillUnit(currency="USD", country="US", bills=(1, 2, 5, 10, 20, 50, 100, 0))

@@ -16,8 +16,11 @@ import msgspec
 class RehearsedDevice(Protocol):
     """The device role on the line, sans-I/O.  What hands do to it depends on its class:
 
-    * a bill acceptor has `values`, `can_insert`, `insert(minor)`, `cut_power`, `restore_power` and, for the truth,
-      `cashbox`, `collected` and `returned` (minor values);
+    * whatever handles money has `cut_power` and `restore_power`;
+    * a bill acceptor has `values`, `can_insert`, `insert(minor)` and, for the truth, `cashbox`, `collected`, `returned`
+      and `inside` (minor values);
+    * a coin acceptor has `values`, `can_insert`, `insert_coin(minor)` and, for the truth, `accepted` and `inside`;
+    * a hopper has `fill(coins)` and, for the truth, `paid_out`, one value for each coin that left;
     * a scanner has `scan(label)`;
     * a printer has `receipts`.
     """
@@ -52,5 +55,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
     currency: str = "USD"
     #: One read is one message (hidraw): it is never split on the way, only cut off.
     whole_messages: bool = False
+    #: The wire has an acknowledgement of what is past the point of return, which waits for `Confirm`.
+    acknowledges: bool = True
     #: Most writes a second while nothing happens.
     writes_at_rest: int = 25

@@ -8,9 +8,19 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from kiosk.drivers import escpos_printer, id003_acceptor
+from kiosk.drivers import cctalk_coin_acceptor, cctalk_hopper, escpos_printer, id003_acceptor
 from kiosk.model.commands import CheckHealth, Confirm, DeviceCommand, Print
-from kiosk.model.device_events import CommandRefused, DeviceEvent, DeviceState, NoteStacked, PrintReady, Scanned
+from kiosk.model.device_events import (
+    CoinAccepted,
+    CommandRefused,
+    DeviceEvent,
+    DeviceState,
+    NoteStacked,
+    PayoutEnded,
+    PayoutReady,
+    PrintReady,
+    Scanned,
+)
 from kiosk.plugins.conformance import RULES, Subject, check_driver, examine, grade
 from kiosk.plugins.conformance.orders import COMMANDS
 from kiosk.plugins.devices import (
@@ -299,6 +309,11 @@ class Behind:
         self.driver.command(cmd, now)
 
 
+def twice(events: list[DeviceEvent], kind: type[Any]) -> list[DeviceEvent]:
+    """Return the events of a kind once more, with other tokens."""
+    return [msgspec.structs.replace(each, token=each.token + 5000) for each in events if isinstance(each, kind)]
+
+
 class Doubles(Behind):
     """Tells each stacked note twice."""
 
@@ -316,7 +331,7 @@ class Rushes(Behind):
     def take_events(self) -> list[DeviceEvent]:
         events = self.driver.take_events()
         for event in events:
-            if isinstance(event, NoteStacked | PrintReady):
+            if isinstance(event, NoteStacked | PrintReady | PayoutReady):
                 self.driver.command(Confirm(event.token), 10**12)
         return events
 
@@ -334,6 +349,32 @@ class Drops(Behind):
     def take_events(self) -> list[DeviceEvent]:
         events = self.driver.take_events()
         return [each for each in events if not (isinstance(each, NoteStacked) and each.recovered)]
+
+
+class DoublesCoins(Behind):
+    """Tells each coin twice."""
+
+    def take_events(self) -> list[DeviceEvent]:
+        events = self.driver.take_events()
+        return [*events, *twice(events, CoinAccepted)]
+
+
+class ForgetsMarks(Behind):
+    """Remembers nothing at all."""
+
+    def remember(self, marks: Mapping[str, str], open_note: OpenNote | None, entropy: bytes) -> None:
+        self.driver.remember({}, None, entropy)
+
+
+class Boasts(Behind):
+    """Tells every payout as done."""
+
+    def take_events(self) -> list[DeviceEvent]:
+        events = self.driver.take_events()
+        for at, each in enumerate(events):
+            if isinstance(each, PayoutEnded):
+                events[at] = msgspec.structs.replace(each, paid=each.paid + each.unpaid + 1, unpaid=0)
+        return events
 
 
 class Shrugs(Behind):
@@ -363,6 +404,33 @@ def behind(kind: type[Behind], spec: DriverSpec) -> DriverSpec:
 )
 def test_each_money_rule_finds_the_acceptor_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
     found = broken_by(behind(driver, id003_acceptor.SPEC), rule)
+    assert any(words in message for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("rule", "driver", "words"),
+    [
+        ("conversation", DoublesCoins, "were booked"),
+        ("power", DoublesCoins, "were booked"),
+        ("recovery", ForgetsMarks, "are in the box"),
+    ],
+)
+def test_each_money_rule_finds_the_coin_acceptor_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
+    found = broken_by(behind(driver, cctalk_coin_acceptor.SPEC), rule)
+    assert any(words in message for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("rule", "driver", "words"),
+    [
+        ("conversation", Boasts, "coins left the hopper"),
+        ("power", Boasts, "coins left the hopper"),
+        ("recovery", ForgetsMarks, "coins left the hopper"),
+        ("confirm", Rushes, "before the payout was committed"),
+    ],
+)
+def test_each_money_rule_finds_the_hopper_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
+    found = broken_by(behind(driver, cctalk_hopper.SPEC), rule)
     assert any(words in message for message in found), found
 
 

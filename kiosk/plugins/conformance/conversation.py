@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from kiosk.model.commands import Confirm, DeviceCommand, EnableCoins, EnableNotes, StackNote
+from kiosk.model.commands import Confirm, DeviceCommand, Dispense, EnableCoins, EnableNotes, StackNote
 from kiosk.model.device_events import (
     CoinAccepted,
     CoinsKnown,
@@ -26,6 +26,9 @@ from kiosk.model.device_events import (
     NoteReturned,
     NotesKnown,
     NoteStacked,
+    PayoutDisputed,
+    PayoutEnded,
+    PayoutReady,
 )
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
@@ -67,11 +70,18 @@ class Conversation(Bench):
         self._life = 0
         self._order = 0
         self._due: list[tuple[int, int, int, Callable[[], None]]] = []
+        #: What payouts came to, in order.
+        self.payouts: list[PayoutEnded | PayoutDisputed] = []
         self._open_note: OpenNote | None = None
         self._marks = {"note_serial": "17", "device": "conformance"}
         made = self.guard("rehearsal.device", rehearsal.device) if rehearsal.device is not None else None
         self.device: Any = made
         self.broken = self.broken or made is None
+
+    @property
+    def undecided(self) -> bool:
+        """True while a note is ordered to be stacked and its end was not told."""
+        return self._open_note is not None and self._open_note.phase == "stack_sent"
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -173,16 +183,27 @@ class Conversation(Bench):
             self.booked.append(event.value)
         elif isinstance(event, NoteDisputed):
             self.disputed.append(event.value)
+        elif isinstance(event, PayoutReady):
+            self._marks |= {"payout_phase": "started", "payout_mark": event.device_mark}
+        elif isinstance(event, PayoutEnded | PayoutDisputed):
+            self.payouts.append(event)
+            for name in ("payout", "payout_coins", "payout_phase", "payout_mark"):
+                self._marks.pop(name, None)
         note = getattr(event, "note", None) or getattr(event, "coin", None)
         self._used(note)
         if isinstance(event, NoteReturned):
             self._open_note = None
         elif self._open_note is not None and note == self._open_note.note:
             self._open_note = msgspec.structs.replace(self._open_note, phase="credited")
-        if mark := getattr(event, "device_mark", ""):
-            self._marks["device_mark"] = mark
+        if isinstance(event, NoteStacked | CoinAccepted) and event.device_mark:
+            self._marks["device_mark"] = event.device_mark
         if confirmed:
             self.order(Confirm(token))
+
+    def intend_payout(self, payout: str, coins: int) -> None:
+        """Commit the intent of a payout, and order it."""
+        self._marks |= {"payout": payout, "payout_coins": str(coins), "payout_phase": "intended"}
+        self.order(Dispense(payout, coins))
 
     def kill(self) -> None:
         """Kill the kiosk and start it again: what was not committed is gone, the unit goes on."""

@@ -11,45 +11,56 @@ from kiosk.model.device_events import Printed, PrintUnknown, Scanned
 from kiosk.plugins.conformance.bench import MS, Finding
 from kiosk.plugins.conformance.bronze import MOST_TICKS_A_SECOND
 from kiosk.plugins.conformance.conversation import Faults
-from kiosk.plugins.conformance.notes import at_rest, feed, ready, way_of_a_note
+from kiosk.plugins.conformance.hands import at_rest, feed, paid_for_certain, ready, settle, way_of_a_note
 from kiosk.plugins.conformance.orders import GARBAGE
-from kiosk.plugins.conformance.silver import MOMENTS, SLIP, settle
+from kiosk.plugins.conformance.silver import MOMENTS, PAYOUT_MOMENTS, SLIP
 from kiosk.plugins.conformance.subject import NotApplicable, Subject
 from kiosk.protocols.explained import PROTOCOLS, explain
 
 NOTES = 3
 #: A line on which one message in twenty suffers each fault.
 BAD_LINE = Faults(lost=50, doubled=50, garbled=50)
+LINES = (
+    (Faults(), "a good line"),
+    (Faults(lost=100), "a line that loses"),
+    (Faults(doubled=100), "a line that doubles"),
+    (Faults(garbled=100), "a line that garbles"),
+    (BAD_LINE, "a bad line"),
+)
 LABELS = ("4711", "CIT-2026-000815", "x" * 120, "üéß", "{}[]<>&;'\"")
 
 
 def conversation(subject: Subject) -> Iterable[Finding]:
-    """Talk for a while: what is booked is what is in the box, what is told is what was scanned or printed."""
-    if subject.spec.device_class == "Scanner":
-        return _labels(subject)
-    if subject.spec.device_class == "POSPrinter":
-        return _jobs(subject)
-    subject.must_be("BillAcceptor")
-    return _notes(subject)
+    """Talk for a while: what is booked is what is in the box, what is told is what was scanned, printed or paid."""
+    kinds = {"BillAcceptor": _money, "CoinAcceptor": _money, "CoinDispenser": _payouts, "Scanner": _labels,
+             "POSPrinter": _jobs}  # fmt: skip
+    return kinds[subject.spec.device_class](subject)
 
 
-def _notes(subject: Subject) -> Iterable[Finding]:
-    for faults, name in (
-        (Faults(), "a good line"),
-        (Faults(lost=100), "a line that loses"),
-        (Faults(doubled=100), "a line that doubles"),
-        (Faults(garbled=100), "a line that garbles"),
-        (BAD_LINE, "a bad line"),
-    ):
+def _money(subject: Subject) -> Iterable[Finding]:
+    for faults, name in LINES:
         talk = ready(subject, name, faults, seed=7)
         for number in range(NOTES):
             feed(talk, number)
             at_rest(talk)
-        settle(talk, 0)
+        settle(talk)
         if not talk.broken and not faults.lost and not faults.garbled and len(talk.booked) != NOTES:
-            talk.found(f"{len(talk.booked)} of {NOTES} notes were booked")
+            talk.found(f"{len(talk.booked)} of {NOTES} were booked")
         if talk.disputed:
-            talk.found(f"{len(talk.disputed)} notes are disputed although no power was cut")
+            talk.found(f"{len(talk.disputed)} are disputed although no power was cut")
+        yield from talk.findings
+
+
+def _payouts(subject: Subject) -> Iterable[Finding]:
+    for faults, name in LINES:
+        talk = ready(subject, name, faults, seed=7)
+        for number in range(NOTES):
+            talk.intend_payout(f"payout-{number}", 3)
+            talk.run(60_000, lambda n=number, talk=talk: len(talk.payouts) > n)  # type: ignore[misc]
+        talk.run(3000)
+        paid_for_certain(talk)
+        if not talk.broken and faults == Faults() and len(talk.device.paid_out) != 3 * NOTES:
+            talk.found(f"{len(talk.device.paid_out)} of {3 * NOTES} coins were paid out")
         yield from talk.findings
 
 
@@ -85,12 +96,16 @@ def _ended(events: Iterable[object], number: int) -> bool:
 
 
 def power_cuts(subject: Subject) -> Iterable[Finding]:
-    """Cut the unit's power, and the kiosk's with it, at many moments of a note's way."""
-    subject.must_be("BillAcceptor")
-    for moment in way_of_a_note(subject, MOMENTS):
+    """Cut the unit's power, and the kiosk's with it, at many moments of a note's or a payout's way."""
+    subject.must_be("BillAcceptor", "CoinAcceptor", "CoinDispenser")
+    payouts, coins = (subject.spec.device_class == kind for kind in ("CoinDispenser", "CoinAcceptor"))
+    for moment in PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS):
         for both in (False, True):
-            talk = ready(subject, f"power cut {moment} ms after a note went in{', kiosk too' if both else ''}")
-            value = feed(talk)
+            talk = ready(subject, f"power cut {moment} ms after it began{', kiosk too' if both else ''}")
+            if payouts:
+                talk.intend_payout("payout-1", 4)
+            else:
+                feed(talk)
             talk.run(moment)
             talk.hand(lambda device: device.cut_power())
             if both:
@@ -98,7 +113,11 @@ def power_cuts(subject: Subject) -> Iterable[Finding]:
             talk.run(3000)
             talk.hand(lambda device: device.restore_power())
             talk.run(5000)
-            settle(talk, value)
+            if payouts:
+                talk.run(30_000, lambda talk=talk: bool(talk.payouts))  # type: ignore[misc]
+                paid_for_certain(talk)
+            else:
+                settle(talk, forgetful=coins)
             yield from talk.findings
 
 
@@ -123,10 +142,12 @@ def explained(subject: Subject) -> Iterable[Finding]:
     if protocol not in PROTOCOLS:
         return [Finding("protocol", f"nothing explains the frames of {protocol}")]
     findings = []
-    for number, vector in enumerate(subject.vectors()):
-        told = explain(protocol, vector, "device")
+    whole = [("device", vector) for vector in subject.vectors()]
+    whole += [("host", vector) for vector in subject.rehearsal.host_vectors]
+    for number, (sender, vector) in enumerate(whole):
+        told = explain(protocol, vector, sender)  # type: ignore[arg-type]
         if not told.valid or not told.name:
-            findings.append(Finding(f"vector {number}", f"is not explained: {told.error or 'no name'}"))
+            findings.append(Finding(f"{sender} vector {number}", f"is not explained: {told.error or 'no name'}"))
     return findings
 
 

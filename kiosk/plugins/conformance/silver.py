@@ -8,8 +8,7 @@ from kiosk.model.commands import HoldNote, Print, ReturnNote, StackNote
 from kiosk.model.device_events import CommandRefused, DeviceState, NoteStacked, Printed, PrintReady
 from kiosk.model.slip import Cut, Slip, Words
 from kiosk.plugins.conformance.bench import Finding
-from kiosk.plugins.conformance.conversation import Conversation
-from kiosk.plugins.conformance.notes import at_rest, feed, ready, way_of_a_note
+from kiosk.plugins.conformance.hands import at_rest, feed, paid_for_certain, ready, settle, way_of_a_note
 from kiosk.plugins.conformance.subject import Subject
 
 #: Different messages that say something about a device.
@@ -18,6 +17,7 @@ FEWEST_VECTORS = 3
 MOST_STATUS_BYTES = 2000
 #: Moments of a note's way at which something is cut.
 MOMENTS = 8
+PAYOUT_MOMENTS = (5, 60, 200, 400, 700, 1200)
 SLIP = Slip((Words("Conformance"), Words("one line more"), Cut()))
 
 
@@ -73,27 +73,50 @@ def departed_notes(subject: Subject) -> Iterable[Finding]:
 
 def waits_for_confirm(subject: Subject) -> Iterable[Finding]:
     """Commit nothing for five seconds: the wire consequence waits, and comes after the confirmation."""
-    subject.must_be("BillAcceptor", "CoinAcceptor", "POSPrinter")
-    if subject.spec.device_class == "POSPrinter":
-        return _job_waits(subject)
+    kinds = {"BillAcceptor": _money_waits, "CoinAcceptor": _money_waits, "CoinDispenser": _payout_waits,
+             "POSPrinter": _job_waits}  # fmt: skip
+    subject.must_be(*kinds)
+    return kinds[subject.spec.device_class](subject)
+
+
+def _money_waits(subject: Subject) -> Iterable[Finding]:
     talk = ready(subject, "a commit that takes five seconds")
     talk.commits = False
     feed(talk)
     talk.run(20_000, lambda: bool(talk.waiting))
     if not talk.waiting:
         return talk.findings or [Finding(talk.situation, "no money event came")]
-    ((token, _),) = list(talk.waiting.items())[:1]
     start = len(talk.written)
     talk.run(5000)
     meanwhile = set(talk.written[start:])
     if len(talk.waiting) > 1:
         talk.found("tells a second money event before the first one is confirmed")
-    talk.commits = True
     start = len(talk.written)
-    talk.commit(token)
+    talk.commit(next(iter(talk.waiting)))
     talk.run(3000)
-    if not set(talk.written[start:]) - meanwhile:
+    if subject.rehearsal.acknowledges and not set(talk.written[start:]) - meanwhile:
         talk.found("writes nothing after Confirm that it did not write before: nothing waited")
+    if talk.waiting:
+        talk.found("tells the event again after its confirmation")
+    return talk.findings
+
+
+def _payout_waits(subject: Subject) -> Iterable[Finding]:
+    talk = ready(subject, "a commit that takes five seconds")
+    talk.commits = False
+    talk.intend_payout("payout-1", 2)
+    talk.run(10_000, lambda: bool(talk.waiting))
+    talk.run(5000)
+    if not talk.waiting:
+        talk.found("PayoutReady never came")
+    if talk.device.paid_out:
+        talk.found("coins left the hopper before the payout was committed")
+    talk.commits = True
+    for token in list(talk.waiting):
+        talk.commit(token)
+    talk.run(20_000, lambda: bool(talk.payouts))
+    if len(talk.device.paid_out) != 2:
+        talk.found("the payout is not carried out after its commit")
     return talk.findings
 
 
@@ -117,38 +140,35 @@ def _job_waits(subject: Subject) -> Iterable[Finding]:
 
 
 def recovery(subject: Subject) -> Iterable[Finding]:
-    """Kill the kiosk around the credit point: what it remembers decides, and no note is booked twice or forgotten."""
-    subject.must_be("BillAcceptor")
+    """Kill the kiosk at any moment: what it remembers decides, and nothing is booked twice or forgotten."""
+    subject.must_be("BillAcceptor", "CoinAcceptor", "CoinDispenser")
+    if subject.spec.device_class == "CoinDispenser":
+        for moment in PAYOUT_MOMENTS:
+            talk = ready(subject, f"the kiosk is killed {moment} ms after a payout was ordered")
+            talk.intend_payout("payout-1", 4)
+            talk.run(moment)
+            talk.kill()
+            talk.run(30_000, lambda talk=talk: bool(talk.payouts))  # type: ignore[misc]
+            talk.run(3000)
+            paid_for_certain(talk)
+            yield from talk.findings
+        return
     talk = ready(subject, "the kiosk is killed between commit and Confirm")
     talk.commits = False
-    value = feed(talk)
+    feed(talk)
     talk.run(20_000, lambda: bool(talk.waiting))
     for token in list(talk.waiting):
         talk.commit(token, confirmed=False)
     talk.commits = True
     talk.kill()
-    settle(talk, value)
+    settle(talk)
     yield from talk.findings
     for moment in way_of_a_note(subject, MOMENTS):
-        talk = ready(subject, f"the kiosk is killed {moment} ms after a note went in")
-        value = feed(talk)
+        talk = ready(subject, f"the kiosk is killed {moment} ms after money went in")
+        feed(talk)
+        at_rest(talk)  # the first one is booked, so that there is a mark to go by
+        feed(talk)
         talk.run(moment)
         talk.kill()
-        settle(talk, value)
+        settle(talk)
         yield from talk.findings
-
-
-def settle(talk: Conversation, value: int | None) -> None:
-    """Let everything come to rest, and hold the books against the box."""
-    at_rest(talk)
-    if talk.broken or value is None:
-        return
-    stacked = len(talk.device.cashbox) + len(talk.device.collected)
-    known = [money for money in talk.booked if money is not None]
-    unknown = len(talk.booked) - len(known)
-    if len(talk.booked) > stacked:
-        talk.found(f"{len(talk.booked)} notes were booked, {stacked} are in the box")
-    if stacked > len(talk.booked) + len(talk.disputed):
-        talk.found(f"{stacked} notes are in the box, {len(talk.booked)} were booked and {len(talk.disputed)} disputed")
-    if not unknown and not talk.disputed and sum(money.minor for money in known) != sum(talk.device.cashbox):
-        talk.found("the booked values are not those of the notes in the box")

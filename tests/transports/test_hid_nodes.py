@@ -91,12 +91,15 @@ def test_a_path_tells_the_same_facts_as_the_number(tree: HidTree, tmp_path: Path
 def test_the_open_nodes_own_descriptor_comes_before_that_of_sys(tree: HidTree, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
+    def ioctl(fd: int, request: int, argument: bytes | bytearray) -> bytes | int:
         asked.append(request)
         if request == 0x80044801:  # HIDIOCGRDESCSIZE
             return struct.pack("i", 3)
         assert (request, argument) == (0x90044802, struct.pack("I4096x", 3))  # HIDIOCGRDESC
-        return struct.pack("I4096s", 3, b"\xaa\xbb\xcc")
+        # The kernel writes 4100 bytes: they come back in a buffer that can be written, and in no other.
+        assert isinstance(argument, bytearray)
+        argument[:] = struct.pack("I4096s", 3, b"\xaa\xbb\xcc")
+        return 0
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
     path = make_path("hidraw", {"port": PORT, "usage": "8c:02"})

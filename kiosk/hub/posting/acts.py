@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kiosk.hub.posting import boxes
+from kiosk.hub.posting import boxes, hoppers
 from kiosk.hub.posting.batch import Batch, Name
 from kiosk.hub.posting.paid_twice import undo, weigh
 from kiosk.hub.posting.rules import Rules, bills, frozen_decoder, frozen_encoder, knew
@@ -25,6 +25,7 @@ class Acts:
         self._frozen: dict[str, tuple[str, facts.TenderFrozen]] = {}
         self._frozen_changed: set[str] = set()
         self._boxes = boxes.BoxPages(batch)
+        self._hoppers = hoppers.HopperPages(batch, rules)
         for kiosk, session, body in batch.pen.ask("SELECT kiosk, session, body FROM frozen"):
             self._frozen[kiosk] = (session, frozen_decoder.decode(body))
 
@@ -251,6 +252,15 @@ class Acts:
         self.flush()
         self._boxes.counted(place, body)
 
+    def coins_moved(self, place: Place, fact: Fact, position: int, _: bytes) -> None:
+        """A hopper was asked, paid, was filled or counted."""
+        body: Any = fact.body
+        entry = getattr(body, "entry", None)
+        if entry is not None:
+            self._post(place, fact, position, entry, [])
+        self.flush()  # the settlement's case may still wait
+        self._hoppers.take(place, fact, position)
+
     # --- what the hub said itself ----------------------------------------------------------------------------
 
     def people_adopted(self, place: Place, fact: Fact, _: int, __: bytes) -> None:
@@ -289,5 +299,8 @@ DEEDS: dict[type, Any] = {
     facts.Reversed: Acts.reversed, facts.ReceiptIssued: Acts.issued, facts.DayClosed: Acts.day_closed,
     facts.CountClosed: Acts.count_closed, facts.CashboxChanged: Acts.box_moved, facts.BoxExchanged: Acts.box_moved,
     facts.ExchangeAbandoned: Acts.box_moved, facts.BoxReceived: Acts.box_moved, facts.Commissioned: Acts.box_moved,
+    facts.PayoutIntended: Acts.coins_moved, facts.PayoutStarted: Acts.coins_moved, facts.PayoutEnded: Acts.coins_moved,
+    facts.PayoutDisputed: Acts.coins_moved, facts.PayoutResolved: Acts.coins_moved,
+    facts.HopperFilled: Acts.coins_moved, facts.HopperEmptied: Acts.coins_moved,
     facts.PeopleAdopted: Acts.people_adopted, facts.PackAdopted: Acts.pack_adopted,
 }  # fmt: skip

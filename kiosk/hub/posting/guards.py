@@ -125,6 +125,38 @@ def _reversed(body: facts.Reversed) -> Fault:
     return _entry(body.entry) or _numbers(body.original_epoch, body.original_seq)
 
 
+def _intended(body: facts.PayoutIntended) -> Fault:
+    keys = _keys((body.payout, body.device))
+    return keys or _coins(body.value, body.coins) or _numbers(body.settled_seq)
+
+
+def _coins(value: Money, *coins: int) -> Fault:
+    """So many coins of one value are an amount; a value of nothing is no coin."""
+    if value.minor <= 0:
+        return "value_out_of_range", "a coin of no value"
+    return _currency(value.currency) or _amounts(value.minor, *coins, *[each * value.minor for each in coins])
+
+
+def _paid(body: facts.PayoutEnded) -> Fault:
+    return _entry(body.entry) or _amounts(body.paid, body.unpaid) or _keys((body.payout, body.device))
+
+
+def _doubted(body: facts.PayoutDisputed) -> Fault:
+    return _entry(body.entry) or _amounts(body.at_least, body.at_most) or _keys((body.payout, body.device))
+
+
+def _resolved(body: facts.PayoutResolved) -> Fault:
+    return _entry(body.entry) or _amounts(body.paid, body.unpaid) or _keys((body.payout, body.device))
+
+
+def _filled(body: facts.HopperFilled) -> Fault:
+    return _entry(body.entry) or _coins(body.value, body.coins) or _keys((body.device,))
+
+
+def _emptied(body: facts.HopperEmptied) -> Fault:
+    return _entry(body.entry) or _coins(body.value, body.expected, body.counted) or _keys((body.device,))
+
+
 GUARDS: dict[type, Callable[[Any], Fault]] = {
     facts.NoteCredited: lambda body: _note(body.value, body.entry),
     facts.NoteSuspended: lambda body: _note(body.value, body.entry),
@@ -132,6 +164,13 @@ GUARDS: dict[type, Callable[[Any], Fault]] = {
     facts.Settled: _settled,
     facts.TenderFrozen: _frozen,
     facts.Reversed: _reversed,
+    facts.PayoutIntended: _intended,
+    facts.PayoutStarted: lambda body: _keys((body.payout, body.device)),
+    facts.PayoutEnded: _paid,
+    facts.PayoutDisputed: _doubted,
+    facts.PayoutResolved: _resolved,
+    facts.HopperFilled: _filled,
+    facts.HopperEmptied: _emptied,
     facts.ReceiptIssued: lambda body: _numbers(body.number),
     facts.DayClosed: _closed,
     facts.CountClosed: _count,

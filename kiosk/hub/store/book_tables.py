@@ -33,8 +33,10 @@ __all__ = [
     "fact",
     "finding",
     "frozen",
+    "hopper",
     "invoice_balance",
     "payment",
+    "payout",
     "posted_through",
     "posting",
     "publication",
@@ -171,10 +173,29 @@ closing = Table(
     _text("currency"), _number("taken_minor"), _number("grand_total_minor"), _number("at_ns"),
 )  # fmt: skip
 
+hopper = Table(
+    "hopper", books,
+    # Coins in each hopper by the facts: what people put in less what left.
+    Column("kiosk", Text, primary_key=True), Column("device", Text, primary_key=True),
+    _text("currency"), _number("value_minor"), _number("coins"),
+)  # fmt: skip
+
+payout = Table(
+    "payout", books,
+    # Coins that a hopper was asked for: `intended`, `started`, `ended`, `disputed`; figures are coins.
+    Column("kiosk", Text, primary_key=True), Column("id", Text, primary_key=True),
+    _number("epoch"), _number("seq"), _text("device"), _text("currency"), _number("value_minor"), _number("coins"),
+    _text("state"), _number("paid"), _number("disputed"),
+    # The settlement that owes them, of the same epoch.
+    _number("settled_seq"),
+    Index("payout_settled", "kiosk", "epoch", "settled_seq"),
+)  # fmt: skip
+
 case = Table(
     "money_case", books,
     # Money that a person has to decide about: `overpayment` (paid twice), `excess` (agreed above what was due),
-    # `suspense`, `disputed`, `held`.  State `open`, or `closed` by a later fact.
+    # `suspense`, `disputed`, `held`, `change` (coins that may have left a hopper).  State `open`, or `closed` by a
+    # later fact.
     Column("id", Text, primary_key=True),
     _text("kind"), _text("kiosk"), _number("epoch"), _number("seq"), _text("service"), _text("number"),
     _text("currency"), _number("minor"), _text("state"), _text("detail"), _number("position"),

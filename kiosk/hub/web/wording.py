@@ -24,7 +24,10 @@ _KINDS = {
     "receipt_issued": "Receipt issued", "print_started": "Printing began", "print_ended": "Printing ended",
     "day_closed": "Z closing", "box_exchanged": "Box exchanged", "count_closed": "Count compared",
     "box_counted": "Box counted", "box_received": "Box received", "genesis": "Journal began",
-    "epoch_started": "Epoch began", "reversed": "Reversal",
+    "epoch_started": "Epoch began", "reversed": "Reversal", "payout_intended": "Change intended",
+    "payout_started": "Hopper let go", "payout_ended": "Change paid", "payout_disputed": "Change in doubt",
+    "payout_resolved": "Doubt resolved by count", "hopper_filled": "Hopper filled", "hopper_emptied": "Hopper counted",
+    "receipt_deferred": "Receipt waits for change",
 }  # fmt: skip
 
 

@@ -33,8 +33,8 @@ class Street:
         for _ in range(steps):
             machine = self.random.choice(self.machines)
             deed = self.random.choices(
-                (self._pay, self._suspend, self._dispute, self._resolve, self._exchange, self._nonsense),
-                weights=(12, 2, 2, 2, 1, 1),
+                (self._pay, self._suspend, self._dispute, self._resolve, self._exchange, self._nonsense, self._change),
+                weights=(12, 2, 2, 2, 1, 1, 2),
             )[0]
             deed(machine)
 
@@ -78,6 +78,26 @@ class Street:
         machine.commit(facts.StackIntended(note, value))
         (seq,) = machine.commit(facts.NoteDisputed(note, value, "silence", entry))
         self.disputes.setdefault(machine.name, []).append((seq, entry))  # type: ignore[arg-type]
+
+    def _change(self, machine: Machine) -> None:
+        """A settlement owes, and a hopper pays some of it, none, or nobody knows."""
+        chart, coin = machine.city.chart, Money(100, "USD")
+        machine.commit(facts.HopperFilled("ones", coin, 5, "p02", entries.hopper_filled(chart, coin, 5)), session="")
+        number = f"C-{machine.name}-{machine.seq}"
+        machine.pay(number, 1700, 2000)
+        seq = machine.seq - 3
+        payout = f"1-{seq}-1"
+        machine.commit(facts.PayoutIntended(payout, "ones", coin, 3, seq))
+        machine.commit(facts.PayoutStarted(payout, "ones", ""))
+        if self.random.random() < 0.6:
+            paid = self.random.randint(0, 3)
+            entry = entries.change_paid(chart, coin, paid)
+            machine.commit(facts.PayoutEnded(payout, "ones", paid, 3 - paid, "done", entry))
+            return
+        machine.commit(facts.PayoutDisputed(payout, "ones", 1, 3, "x", entries.change_disputed(chart, coin, 1, 2)))
+        if self.random.random() < 0.5:
+            told = facts.PayoutResolved(payout, "ones", 1, 1, "p02", entries.change_resolved(chart, coin, 1, 1))
+            machine.commit(told, session="")
 
     def _resolve(self, machine: Machine) -> None:
         open_ones = self.disputes.get(machine.name)

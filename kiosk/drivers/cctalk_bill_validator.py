@@ -69,7 +69,7 @@ from kiosk.protocols.note_life import Order
 from kiosk.protocols.note_watch import NoteWatch
 
 _EVENTS = Request(Header.READ_BUFFERED_BILL_EVENTS, sizes=(11,))
-_CHECK = Request(Header.PERFORM_SELF_CHECK, sizes=(1, 2, 3), slow=True)
+_CHECK = Request(Header.PERFORM_SELF_CHECK, sizes=(1, 2, 3), tries=1, slow=True)
 _ROUTES = {Order.STACK: ROUTE_STACK, Order.RETURN: ROUTE_RETURN, Order.HOLD: ROUTE_EXTEND}
 _CALM = ("idling", "inhibited")
 _STATES = ("stacker_full", "cassette_removed", "acceptor_jammed", "stacker_jammed", "cheated", "failure")

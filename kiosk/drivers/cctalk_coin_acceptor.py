@@ -59,7 +59,7 @@ from kiosk.protocols.cctalk.request import ACK, Request, Step
 #: Events that wait for their turn; then the buffer is not read any more.
 MAX_WAITING = 64
 _EVENTS = Request(Header.READ_BUFFERED_CREDIT, sizes=(11,))
-_CHECK = Request(Header.PERFORM_SELF_CHECK, sizes=(1, 2, 3), slow=True)
+_CHECK = Request(Header.PERFORM_SELF_CHECK, sizes=(1, 2, 3), tries=1, slow=True)
 _CALM = ("idling", "inhibited")
 
 

@@ -128,10 +128,10 @@ class Conversation:
             self._asking = True
             self.ask(Request(Header.SIMPLE_POLL, sizes=ACK, tries=1), now)
             return True
-        step = self._plan[0]
-        self._asking = True
-        optional = 0 if step.needed else _OPTIONAL_TRIES
-        request = step.request if step.needed else msgspec.structs.replace(step.request, tries=optional)
+        step, self._asking = self._plan[0], True
+        request = step.request
+        if not step.needed:
+            request = msgspec.structs.replace(request, tries=request.tries or _OPTIONAL_TRIES)
         self.ask(request, now)
         return True
 

@@ -10,8 +10,9 @@ has a source at all), and has a size that this request can have.  Anything else 
 that a late answer of another kind does not pass for this one.  Frames for others on a bus are skipped in silence.
 
 On a single-wire interface the host hears itself.  With ``echo`` *auto* what comes first is compared with what was
-written; a reply begins with the host's own address and a request never does, so the two cannot be confused.  With *on*
-an echo that differs or is missing spoils the exchange: somebody else was talking, and the request may not have arrived.
+written; a reply begins with the host's own address and a request never does, so the two cannot be confused.  An echo
+that breaks off in another way than it went out spoils the exchange: somebody else was talking, and the request may not
+have arrived.  With *on* a missing echo does so too.
 
 Rules that must stay true: at most one request is out; nothing is written without the turn; the buffer is bounded.
 """
@@ -242,7 +243,7 @@ class HostLine:
             self._expected, self._echoing = expected[same:], True
             return data[same:]
         self._expected = b""
-        if self._echo == "on" or self._echoing or data[:1] != bytes((HOST,)):
+        if self._echo == "on" or self._echoing or data[0] == expected[0]:
             self._spoiled = True
             out.append(Stray("echo", "what came back is not what was written", data[:16].hex()))
         return data

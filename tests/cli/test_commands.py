@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from kiosk.plugins.grades import RECORDED
 from kiosk.workbench.demonstration import Demonstration
 from tests.cli.conftest import Run
 
@@ -43,7 +44,12 @@ def test_devices_lists_every_device_in_service(ask: Run) -> None:
     found = {each["device"]: each for each in told(result)["devices"]}
     assert set(found) == {"notes", "receipt", "scanner"}
     assert all(each["state"] == "in_service" for each in found.values())
-    assert "TM-T20III" in ask("devices").stdout
+    assert {name: each["grade"] for name, each in found.items()} == {
+        name: RECORDED[each["driver"]].grade for name, each in found.items()
+    }
+    shown = ask("devices").stdout
+    assert "TM-T20III" in shown
+    assert "grade" in shown
 
 
 def test_doctor_finds_a_good_kiosk_good(ask: Run) -> None:

@@ -28,22 +28,21 @@ RECORDED: dict[str, Recorded] = {
         "gold",
     ),
     "ccnet_acceptor": Recorded(
-        "bronze",
-        broken=("vectors",),
-        not_applicable=(
-            "split",
-            "departed",
-            "confirm",
-            "recovery",
-            "conversation",
-            "power",
-            "rest",
-            "explained",
-            "device",
-        ),
+        "gold",
     ),
     "ssp_acceptor": Recorded(
         "gold",
+    ),
+    "cctalk_bill_validator": Recorded(
+        "gold",
+    ),
+    "cctalk_coin_acceptor": Recorded(
+        "gold",
+        not_applicable=("departed",),
+    ),
+    "cctalk_hopper": Recorded(
+        "gold",
+        not_applicable=("departed",),
     ),
     "line_scanner": Recorded(
         "gold",

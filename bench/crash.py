@@ -31,7 +31,7 @@ from bench import crash_real
 from bench.crash_core import Plan
 from bench.crash_scenarios import BY_NAME, SCENARIOS, make_city
 from bench.crash_story import Outcome
-from bench.crash_world import play
+from bench.crash_world import may_dispute, play
 from bench.note_rigs import BY_NAME as RIG
 from bench.note_rigs import RIGS, Rig
 from kiosk.app import Setup
@@ -74,7 +74,11 @@ def campaign(
 ) -> dict[str, object]:  # fmt: skip
     """Run the whole campaign, or a random choice of `runs` of it; return what the JSON line says."""
     began = time.monotonic()
-    chosen = [each.name for each in SCENARIOS if (not names or each.name in names) and each.only in ("", rig.protocol)]
+    chosen = [
+        each.name
+        for each in SCENARIOS
+        if (not names or each.name in names) and each.only in ("", rig.protocol) and each.name not in rig.lacks
+    ]
     room = temporary_room()
     setup, replica = make_city(room / "city", rig)
     measured = {name: play(setup, BY_NAME[name], room, replica, seed, (), rig) for name in chosen}
@@ -110,7 +114,9 @@ def campaign(
         "differences": len(differing) + told["differences"],
         "disputed": sum(1 for _, outcome in outcomes if outcome.disputed_minor),
         "disputed_where_the_wire_tells": sum(
-            1 for _, outcome in outcomes if outcome.disputed_minor and not BY_NAME[outcome.scenario].may_dispute
+            1
+            for _, outcome in outcomes
+            if outcome.disputed_minor and not may_dispute(BY_NAME[outcome.scenario], rig, outcome.kills)
         ),
         "credited_minor": sum(outcome.credited_minor for _, outcome in outcomes),
         "suspended_minor": sum(outcome.suspended_minor for _, outcome in outcomes),

@@ -31,6 +31,12 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     #: Build the unit; every one reads US dollars.
     unit: Callable[[], Any]
+    #: Stories that this unit does not let happen.
+    lacks: frozenset[str] = frozenset()
+    #: Stories whose outcome this protocol does not tell, so that a dispute is the right end.
+    untold: frozenset[str] = frozenset()
+    #: The first message of a killed host may acknowledge an event that nobody read: a dispute is right then too.
+    skips_unread: bool = False
     #: What the frame that orders a note back is called, and what its fields say.
     back: tuple[str, dict[str, Any]] = ("return", {})
 
@@ -65,10 +71,22 @@ def _unit(protocol: str, **habits: Any) -> Callable[[], NoteUnit]:
     return make
 
 
+#: A disabled unit pushes back whatever is fed by force.
+_EBDS_LACKS = frozenset({"stacked-outside-a-session"})
+#: There are no detailed codes (EBDS sheet §5): a unit that rests behind a power cut or a jam has told nothing.
+_EBDS_UNTOLD = frozenset({"power-up-in-acceptor", "jam-then-returned"})
+
 RIGS: tuple[Rig, ...] = (
     Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_unit("id003")),
-    Rig(name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds")),
-    Rig(name="ebds-plain", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), options={"mode": "plain"}),
+    Rig(name="ccnet", protocol="ccnet", driver="ccnet_acceptor", unit=_unit("ccnet")),
+    Rig(
+        name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), lacks=_EBDS_LACKS,
+        untold=_EBDS_UNTOLD, skips_unread=True,
+    ),
+    Rig(
+        name="ebds-plain", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), options={"mode": "plain"},
+        lacks=_EBDS_LACKS, untold=_EBDS_UNTOLD, skips_unread=True,
+    ),
     Rig(
         name="ssp", protocol="ssp", driver="ssp_acceptor", unit=_unit("ssp"), options={"encryption": "never"},
         back=("reject", {}),

@@ -30,7 +30,7 @@ class BnvKey:
     >>> key = BnvKey("124027")
     >>> key.seal(bytes.fromhex("d1fe0e")).hex()
     '8991e6'
-    >>> key.open(bytes.fromhex("8991e6")).hex()
+    >>> key.unseal(bytes.fromhex("8991e6")).hex()
     'd1fe0e'
     """
 
@@ -60,7 +60,7 @@ class BnvKey:
             word = (word >> 1 | front << top) ^ self._crossings(size, turn)
         return self._last(word.to_bytes(size, "big"))
 
-    def open(self, block: bytes) -> bytes:
+    def unseal(self, block: bytes) -> bytes:
         """Undo `seal`."""
         key, size = self._key, len(block)
         if not size:

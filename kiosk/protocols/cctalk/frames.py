@@ -90,7 +90,7 @@ class Framing:
         """
         if len(raw) < MIN_LENGTH or len(raw) != MIN_LENGTH + raw[1]:
             return _fault("length", raw)
-        clear = raw[:2] + self._key.open(raw[2:]) if self._key else raw
+        clear = raw[:2] + self._key.unseal(raw[2:]) if self._key else raw
         header, data = clear[3], clear[4:-1]
         if self.checksum == "simple":
             good, source = not sum(clear) & 0xFF, clear[2]

@@ -64,14 +64,14 @@ def test_captured_blocks_open_to_what_the_sheet_says_and_close_again() -> None:
         ("65f6962b17384f7fb16be6231738", "d700010000000000000000000067"),
         ("5272d62f17284f67b16be6231738", "9300030100010100000000000057"),
     ):
-        assert key.open(bytes.fromhex(sealed)).hex() == clear
+        assert key.unseal(bytes.fromhex(sealed)).hex() == clear
         assert key.seal(bytes.fromhex(clear)).hex() == sealed
 
 
 @given(st.from_regex(r"[0-9]{6}", fullmatch=True), st.binary(max_size=40))
 @settings(max_examples=40)
 def test_what_a_key_scrambles_the_same_key_opens(digits: str, block: bytes) -> None:
-    assert BnvKey(digits).open(BnvKey(digits).seal(block)) == block
+    assert BnvKey(digits).unseal(BnvKey(digits).seal(block)) == block
 
 
 @pytest.mark.parametrize("digits", ["", "12345", "1234567", "12345a", "１２３４５６"])

@@ -81,7 +81,8 @@ def examine(where: Path, *words: str, more: str = "") -> subprocess.CompletedPro
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *words]
     if not [point for point in metadata.entry_points(group="pytest11") if point.name == "kiosk"]:
         command += ["-p", "kiosk.plugins.pytest_plugin"]  # this environment was installed before the kit was there
-    path = os.pathsep.join(filter(None, [more, str(where), str(Path(__file__).parents[2])]))
+    places = [more, str(where), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, places))
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=where,
         env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},

@@ -248,7 +248,7 @@ def test_a_damaged_credit_is_credited_once_when_it_comes_again() -> None:
     assert len(rig.told(NoteStacked)) == 1
 
 
-def test_a_frame_of_another_address_gets_no_answer_and_tells_nothing() -> None:
+def test_a_frame_of_another_address_gets_no_answer_and_is_told_once() -> None:
     rig = ready()
     rig.unit.state = None
     rig.driver.tick(rig.now + 200 * MS)  # a POLL is out
@@ -258,7 +258,10 @@ def test_a_frame_of_another_address_gets_no_answer_and_tells_nothing() -> None:
     bad[-1] ^= 1
     rig.driver.received(encode(b"\x81\x02", 2) + bytes(bad), rig.now + 210 * MS)
     rig.drain()
+    rig.driver.received(encode(b"\x14", 1), rig.now + 220 * MS)
+    rig.drain()
     assert rig.unit.heard == [], "neither ACK nor NAK"
+    assert kinds(rig) == ["foreign", "checksum"]
     assert not rig.told(NoteStacked)
 
 
@@ -276,7 +279,8 @@ def test_a_line_that_echoes_does_not_confuse_commands_and_answers() -> None:
     rig.show(STACKED, data=TWENTY)
     rig.show(IDLING)
     assert len(rig.told(NoteStacked)) == 1
-    assert not set(kinds(rig)) - {"unexpected"}
+    assert not set(kinds(rig)) - {"unexpected", "echo"}
+    assert kinds(rig).count("echo") == 1
 
 
 def test_a_late_state_does_not_pass_for_the_answer_to_stack() -> None:

@@ -8,7 +8,8 @@ the unit tell the same again.  A damaged reply is answered with NAK, a limited n
 
 Nothing here repeats a command; whoever asks decides from the state: STACK must not be repeated blindly.  A frame that
 is byte for byte what was written last is the echo of a two-wire line and is taken off, except for RESET, whose frame is
-also ILLEGAL COMMAND.  Frames of other addresses are passed over without a NAK (sheet §2).
+also ILLEGAL COMMAND.  Frames of other addresses are passed over without a NAK (sheet §2).  Of both, one finding each
+(``echo``, ``foreign``) is told for each opening of the line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from kiosk.protocols.ccnet.codes import ACKED_COMMANDS, DeviceState, HostCommand
-from kiosk.protocols.ccnet.frames import Decoder, Frame, FrameFault, encode
+from kiosk.protocols.ccnet.frames import MAX_FAULT_BYTES, Decoder, Frame, FrameFault, encode
 
 Kind = Literal["ack", "nak", "illegal", "data", "silence", "unasked"]
 #: Shortest reply of a command whose answer has no code, so that no late state can pass for it (sheet §5).
@@ -68,8 +69,8 @@ class HostLine:
         self._timeout_ns = self._naks_left = 0
         #: When the command in flight is given up, ns; only meaningful while `busy`.
         self.reply_by = 0
-        #: Frames that were for another address, and echoes of our own, since the line was opened.
-        self.foreign = self.echoes = 0
+        #: Findings that are told once for each opening of the line.
+        self._told: set[str] = set()
 
     @property
     def busy(self) -> bool:
@@ -126,12 +127,17 @@ class HostLine:
                 if frame.kind == "checksum" and frame.address == self._address:
                     self._damaged(out, now)
             elif frame.address != self._address:
-                self.foreign += 1
+                self._tell_once("foreign", frame, out)
             elif frame.raw == self._written and self._command is not HostCommand.RESET:
-                self.echoes += 1
+                self._tell_once("echo", frame, out)
             else:
                 out.append(self._answer(frame))
         return out
+
+    def _tell_once(self, kind: str, frame: Frame, out: list[Answer | FrameFault]) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            out.append(FrameFault(kind, frame.raw[:MAX_FAULT_BYTES].hex(), len(frame.raw), frame.address))
 
     def _answer(self, frame: Frame) -> Answer:
         command = self._command

@@ -56,7 +56,7 @@ from kiosk.protocols.ebds.host import HostLine, Reply
 from kiosk.protocols.ebds.options import MS, EbdsOptions, base_command, limits
 from kiosk.protocols.ebds.payloads import Status
 from kiosk.protocols.ebds.settings import Request, UnitSettings
-from kiosk.protocols.ebds.sights import EVENTS, Folder, Reading, contradiction, may_hold, read, settled
+from kiosk.protocols.ebds.sights import EVENTS, Folder, Reading, contradiction, may_hold, powered_up, read, settled
 from kiosk.protocols.ebds.status_words import MISCONFIGURED_STATE, STATES, UNKNOWN_STATE, words
 from kiosk.protocols.note_life import Order, Seen, Sight
 from kiosk.protocols.note_watch import NoteWatch
@@ -207,6 +207,8 @@ class EbdsAcceptor:
                 answered, self._silent, self._repeats, self._strays = True, 0, 0, 0
                 if item.sort == "fresh":
                     self._take(item, now)
+                elif powered_up(item.frame):
+                    self._settings.unset()  # it forgot while we waited for a commit
             elif item.sort != "late":
                 self._strays += 1
                 if self._strays == 1:

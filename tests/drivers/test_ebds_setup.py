@@ -9,13 +9,16 @@ from kiosk.api import (
     CashboxInserted,
     CashboxRemoved,
     CommandRefused,
+    Confirm,
     DeviceState,
     EnableNotes,
     Identified,
     InhibitNotes,
     NoteEscrowed,
     NotesKnown,
+    NoteStacked,
     ProtocolFault,
+    StackNote,
 )
 from kiosk.drivers.ebds_acceptor import SPEC
 from kiosk.protocols.ebds.options import EbdsOptions
@@ -30,6 +33,8 @@ from tests.drivers.ebds_unit import (
     PAUSED,
     POWER_UP,
     RETURN,
+    STACKED,
+    TWENTY,
     Rig,
     Unit,
     ready,
@@ -149,6 +154,25 @@ def test_after_a_power_cut_the_unit_is_disabled_until_its_table_and_its_mask_are
     mask_at = next(at for at, frame in enumerate(after) if frame.kind == 7 and frame.data[0] == 3)
     assert all(frame.data[0] == 0 for frame in after[:mask_at] if frame.kind == 1)
     assert after[-1].data[0] == 0x7F
+
+
+def test_a_power_cut_while_a_commit_is_awaited_is_not_overlooked() -> None:
+    rig = ready(20, auto=False)
+    rig.order(StackNote(rig.feed().note))
+    rig.event(STACKED | IDLING, note=TWENTY)
+    rig.run(300)
+    (credit,) = rig.told(NoteStacked)
+    assert isinstance(credit, NoteStacked)
+    rig.unit.last = None  # the unit forgot its last reply with everything else
+    rig.show(0, report=POWER_UP, ms=1_000)
+    rig.show(IDLING, ms=1_000)
+    masks = len(rig.unit.masks())
+    rig.order(Confirm(credit.token))
+    rig.auto = True
+    rig.run(4_000)
+    assert enabled_notes(rig.unit.masks()[-1]) == (5,)
+    assert len(rig.unit.masks()) > masks
+    assert len(rig.told(NoteStacked)) == 1
 
 
 def test_only_polls_go_out_during_power_up() -> None:

@@ -147,6 +147,12 @@ def settled(status: Status) -> bool:
     return not (status.state & ~State.IDLING or Report.POWER_UP in status.report or faulty(status))
 
 
+def powered_up(frame: Frame) -> bool:
+    """Tell whether a reply shows that the unit lost its memory."""
+    reading = read(frame)
+    return reading is not None and Report.POWER_UP in reading.status.report
+
+
 def may_hold(status: Status) -> bool:
     """Tell whether the unit may be out of service because it holds a note since a power-up (sheet §8)."""
     box = Condition.CASSETTE_ATTACHED in status.condition and Condition.STACKER_FULL not in status.condition

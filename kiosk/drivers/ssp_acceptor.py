@@ -76,7 +76,6 @@ class SspAcceptor:
         self._queue = EventQueue(options, self._watch, self._condition, self._fault)
         self._escrow = EscrowKeeper(options, self._watch, self._queue, self._fault)
         self._told: tuple[str, str, str] | None = None
-        self._identified: Identified | None = None
         self._state_raw = ""
         self._open = False
         self._wake: int | None = None
@@ -96,6 +95,7 @@ class SspAcceptor:
         self._queue.opened()
         self._poll_due = self._not_before = now
         self._ack_known = True
+        self._identified: Identified | None = None
         self._escrow.opened()
         self._restart(now)
 
@@ -214,7 +214,9 @@ class SspAcceptor:
     def _answer(self, answer: Answer, now: int) -> None:
         if answer.data is None:
             self._fault("given_up", f"{answer.problem} after {answer.request:02x}", "")
-            self._state(*UNKNOWN_STATE, "the unit does not answer", "")
+            sealed = self._line.encrypted and not self._opening.done
+            why = "no answer to the first sealed commands: another fixed key?" if sealed else "the unit does not answer"
+            self._state(*UNKNOWN_STATE, why, "")
             self._restart(now)
         elif answer.response == Response.KEY_NOT_SET and self._opening.done and not self._ack_refused(answer):
             self._fault("key_not_set", f"the unit wants a key, asked {answer.request:02x}", "fa")
@@ -283,6 +285,7 @@ class SspAcceptor:
         reading = read_events(answer.data[1:], self._opening.version, payout=self._options.fraud_as_money)
         if reading.problem:
             self._fault(reading.problem, "the rest of a poll reply is not read", reading.rest[:16].hex())
+            self._escrow.doubt()
         self._queue.take(reading, with_ack=answer.request == Command.POLL_WITH_ACK, now=now)
         self._show(reading.events, answer.data.hex()[:32], now)
 

@@ -352,6 +352,29 @@ def test_a_swapped_unit_is_noticed_by_its_serial_number() -> None:
     assert rig.told(Identified)[-1].serial == "42"  # type: ignore[attr-defined]
 
 
+def test_events_that_were_handed_out_outlive_an_unplugging() -> None:
+    """A plain Poll tells nothing twice: what still waited for an answer is money all the same."""
+    rig = ready()
+    rig.unit.replies[0x58] = b""
+    rig.unit.stacked += 1
+    rig.play(b"\xe2\x03")
+    assert not stacked(rig)
+    rig.driver.port(Lost("unplugged"), rig.now)
+    del rig.unit.replies[0x58]
+    rig.driver.port(Opened({}), rig.now)
+    rig.drain()
+    rig.run(12_000)
+    assert [event.value for event in stacked(rig)] == [eur(20)]
+
+
+def test_a_booked_note_and_a_new_one_of_the_same_value_are_two_where_nothing_is_told_twice() -> None:
+    unit = Unit()
+    unit.stacked, unit.script = 19, [CREDIT3 + STACKED]
+    rig = Rig(unit, CREDITED, serial=7, mark="1234567:18")
+    rig.run(8_000)
+    assert [(event.note, event.value) for event in stacked(rig)] == [(None, eur(20))]
+
+
 def test_an_adapter_that_repeats_what_we_write_does_no_harm() -> None:
     rig = Rig()
     hear = rig.unit.hear

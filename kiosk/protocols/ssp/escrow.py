@@ -49,6 +49,10 @@ class EscrowKeeper:
         #: When Hold is due next; until when nothing at all may be sent.
         self.hold_due = self.quiet_until = 0
 
+    def doubt(self) -> None:
+        """A reply could not be read to its end: it may have shown a note in escrow, so Reject before the next Poll."""
+        self._reject_due = True
+
     def leave_alone(self, now: int) -> None:
         """Let a note that we could not reject go back by itself."""
         self._fault("unexpected", "the unit refuses Reject: left alone until a note would be back", "")

@@ -32,6 +32,8 @@ _ACK, _REST = Event(0, "acknowledge"), Event(0, "rest")
 _RESTFUL = frozenset(
     {EventCode.DISABLED, EventCode.CHANNEL_DISABLE, EventCode.STACKER_FULL, EventCode.CASHBOX_REPLACED}
 )
+#: What a ticket in the box is told by; a ticket is no money.
+_TAKEN = (EventCode.STACKED, EventCode.BARCODE_ACKNOWLEDGE)
 _CREDITS = (EventCode.CREDIT, EventCode.STACKED, EventCode.NOTE_STORED)
 
 
@@ -45,7 +47,10 @@ class EventQueue:
         self.audit = CounterAudit()
         #: Values by channel, as the driver reads them.
         self.table: Mapping[int, Money] = {}
+        self._queue: deque[tuple[Event, Mapping[int, Money]]] = deque()
         self._ordered = self._credit_open = self._box_out = False
+        #: What was last seen in escrow is a barcode ticket.
+        self._ticket = False
         #: The last note in the box was told as cleared into it, not as a credit.
         self._cleared = False
         self.opened()
@@ -58,8 +63,7 @@ class EventQueue:
         self.audit.remember(mark)
 
     def opened(self) -> None:
-        """The port was opened: perhaps it is another unit."""
-        self._queue: deque[Event] = deque()
+        """The port was opened: perhaps it is another unit.  What the last one handed out is still taken."""
         #: Rest was seen and the counter compared: the unit may be told to take notes.
         self.settled = False
         self.restarted()
@@ -98,7 +102,7 @@ class EventQueue:
     def acknowledged(self) -> None:
         """Event Ack was answered: what follows in that reply may be taken."""
         self._credit_open = False
-        if self._queue and self._queue[0] is _ACK:
+        if self._queue and self._queue[0][0] is _ACK:
             self._queue.popleft()
 
     def take(self, reading: Reading, *, with_ack: bool, now: int) -> None:
@@ -107,10 +111,11 @@ class EventQueue:
         self.escrow, self._counted, self._reason_known = None, False, False
         self._condition.told(events)
         acks = [at for at, event in enumerate(events) if event.code in ACKNOWLEDGED]
+        self._credit_open = self._credit_open and with_ack  # a plain poll tells nothing twice
         for at, event in enumerate(events):
-            self._queue.append(event)
+            self._queue.append((event, self.table))
             if with_ack and acks and at == acks[-1]:
-                self._queue.append(_ACK)
+                self._queue.append((_ACK, self.table))
         self._around(events)
         restful = not reading.problem and all(event.code in _RESTFUL for event in events)
         if not restful or self._condition.blocked or self._condition.box_out:
@@ -120,7 +125,7 @@ class EventQueue:
         if self._rest_since is not None and now - self._rest_since >= self._rest_needed:
             self._rest_needed = self._options.rest_ms * MS
             if self._watch.in_flight or not self._audited:
-                self._queue.append(_REST)
+                self._queue.append((_REST, self.table))
 
     def _around(self, events: tuple[Event, ...]) -> None:
         """Tell what happens around the note; none of it waits for anything."""
@@ -143,7 +148,7 @@ class EventQueue:
     def question(self, now: int) -> Command | None:
         """Take events until one must wait; return what should be asked for it, None for nothing."""
         while self._queue and not self._watch.booking:
-            event = self._queue[0]
+            event, table = self._queue[0]
             if event is _ACK:
                 return Command.EVENT_ACK
             judged = self._intended and self._judges(event)
@@ -155,7 +160,7 @@ class EventQueue:
             if judged and self._judge(event, now):
                 continue
             self._queue.popleft()
-            self._feed(event, now)
+            self._feed(event, table, now)
         return None
 
     @property
@@ -189,12 +194,18 @@ class EventQueue:
             self.audit.doubted()
         return True
 
-    def _feed(self, event: Event, now: int) -> None:
+    def _feed(self, event: Event, table: Mapping[int, Money], now: int) -> None:
         watch, before = self._watch, len(self._watch.events)
         if event is _REST:
             watch.saw(Sight(Seen.AT_REST, "rest"), now)
             self._compare()
             return
+        if self._ticket and event.code in (*_TAKEN, EventCode.READ):
+            self._ticket = False
+            watch.saw(Sight(Seen.AT_REST, "rest"), now)
+            if event.code in _TAKEN:
+                self._fault("unexpected", "a barcode ticket was taken that nobody ordered in", event.raw)
+                return
         if event.code in DOUBTS:
             self._doubt = self._doubt or self._intended
         credit, cleared = event.code == EventCode.CREDIT, event.code == EventCode.CLEARED_INTO_CASHBOX
@@ -207,13 +218,14 @@ class EventQueue:
             self.audit.settle(self._count)  # it lies in the box already: the counter has moved, if it ever does
         if event.code == EventCode.REJECTED:
             watch.saw(rejected_sight(self._reason), now)
-        shown = sight(event, self.table, self.audit.mark(int(event.code in _CREDITS)))
+        shown = sight(event, table, self.audit.mark(int(event.code in _CREDITS)))
         watch.saw(shown, now)
         if credit or cleared:
             self._cleared = cleared
-            self._credit_open = self._credit_open or _ACK in self._queue
+            self._credit_open = self._credit_open or any(later is _ACK for later, _ in self._queue)
         self.escrow = shown if shown.seen is Seen.IN_ESCROW else None
         if shown.seen is Seen.IN_ESCROW:
+            self._ticket = shown.ticket
             self.accepting = self.accepting and self._intended
         elif shown.seen is not Seen.NOTHING:
             self.accepting = False

@@ -81,7 +81,7 @@ class EbdsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold_limit_ms: int = 120_000
     #: Without an answer for this long STACK is not repeated any more and a note in escrow goes back.
     unpolled_limit_ms: int = 3_000
-    #: Silence, or only trouble, for this long makes a note with its STACK out a dispute; a start takes up to 19 s (§8).
+    #: Silence, or only power-up, for this long makes a note with its STACK out a dispute; that takes up to 19 s (§8).
     resolve_ms: int = 30_000
     #: A stacked event without a commit for this long is a finding.
     unconfirmed_ms: int = 20_000

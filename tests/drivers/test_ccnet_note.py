@@ -414,7 +414,7 @@ def test_power_lost_while_stacking_is_resolved_by_the_state_that_follows() -> No
         moving(rig)
         rig.unit.state = None
         rig.run(5_000)
-        rig.show(state)
+        rig.show(state, ms=1_500)
         assert len(stacked(rig)) == credits
         assert rig.unit.commands()[-1] == RESET
 

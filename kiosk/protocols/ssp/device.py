@@ -179,7 +179,7 @@ class SspDevice:
         sealed = code == STEX
         command: bytes | None = frame.data
         if sealed and self._session.key is not None:
-            command = self._session.open(frame.data)
+            command = self._session.unseal(frame.data)
         elif sealed:
             command = None if self.unit.sealed_without_key == "silence" else b""
         if command is None:

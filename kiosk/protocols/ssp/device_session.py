@@ -60,7 +60,7 @@ class Session:
             self._modulus = number
         return bytes((Response.OK,))
 
-    def open(self, data: bytes) -> bytes | None:
+    def unseal(self, data: bytes) -> bytes | None:
         """Return the command in a sealed frame, or None where it must not be answered."""
         if self.key is None or data[:1] != bytes((STEX,)):
             return None

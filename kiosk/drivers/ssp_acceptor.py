@@ -282,7 +282,8 @@ class SspAcceptor:
             self._watch.unheard()
             self._state(*UNKNOWN_STATE, f"the unit answers a poll with {answer.response:02x}", "")
             return
-        reading = read_events(answer.data[1:], self._opening.version, payout=self._options.fraud_as_money)
+        fraud, stored = self._options.fraud_as_money, self._options.stored_bytes
+        reading = read_events(answer.data[1:], self._opening.version, payout=fraud, stored=stored)
         if reading.problem:
             self._fault(reading.problem, "the rest of a poll reply is not read", reading.rest[:16].hex())
             self._escrow.doubt()

@@ -75,6 +75,8 @@ class SspOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     barcode_inhibit: int | None = None
     #: Fraud events tell money instead of a channel: units with a payout below and from protocol 6 on (sheet §8).
     fraud_as_money: bool = False
+    #: Bytes behind Note Stored: none in the manual's example, 8 in one table (sheet §8); a pay-in unit never sends it.
+    stored_bytes: Literal[0, 8] = 0
     #: Flag of the Sync packet; hosts use either (sheet §3).
     sync_flag: int = 1
     #: A failed set-up is tried again after this.

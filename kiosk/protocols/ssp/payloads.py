@@ -46,8 +46,10 @@ class Reading(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def read_events(data: bytes, version: int, *, payout: bool = False) -> Reading:
+def read_events(data: bytes, version: int, *, payout: bool = False, stored: int = 0) -> Reading:
     """Read what follows F0 in a poll reply at a protocol version.
+
+    `payout`: the unit tells fraud as money; `stored`: bytes behind Note Stored, where a unit has any (sheet §8).
 
     >>> [event.name for event in read_events(bytes.fromhex("cc ee 01"), 6).events]
     ['stacking', 'credit']
@@ -60,7 +62,8 @@ def read_events(data: bytes, version: int, *, payout: bool = False) -> Reading:
         rule = event_rule(data[at], payout=payout)
         if rule is None:
             return Reading(tuple(events), data[at:], "unknown_event")
-        size = rule.shape(version).size(data[at + 1 :])
+        shape = Shape(stored) if data[at] == EventCode.NOTE_STORED else rule.shape(version)
+        size = shape.size(data[at + 1 :])
         if size is None:
             return Reading(tuple(events), data[at:], "cut_off")
         events.append(Event(data[at], rule.name, data[at + 1 : at + 1 + size]))

@@ -55,6 +55,13 @@ def test_sizes_follow_the_protocol_version() -> None:
     assert names("ee f4 01 00 00 45 55 52 eb", 9) == ["credit", "stacked"]
 
 
+def test_a_stored_note_has_the_bytes_that_its_unit_has() -> None:
+    """Sheet §8 [?]: the manual's example has none, one table has eight."""
+    assert names("db eb") == ["note_stored_in_payout", "stacked"]
+    reading = read_events(bytes.fromhex("db") + bytes(8) + b"\xeb", 8, stored=8)
+    assert [event.name for event in reading.events] == ["note_stored_in_payout", "stacked"]
+
+
 def test_fraud_is_a_channel_for_notes_and_money_for_units_that_pay_out() -> None:
     assert names("e6 02 e8") == ["fraud_attempt", "disabled"]
     event = read_events(bytes.fromhex("e6 01 fa 05 00 00 45 55 52"), 6, payout=True).events[0]

@@ -23,8 +23,8 @@ class Change(Journal):
                         self.say(8, fact, f"payout {name} stands twice, or without its settlement")
                     if not 0 < coins <= floats[device] - busy or values.get(device) != worth:
                         self.say(5, fact, f"{coins} of {worth} intended, {device} holds {floats[device]}")
-                    payouts[name] = {"device": device, "coins": coins, "worth": worth[0], "phase": "i", "paid": 0,
-                                     "doubt": 0, "of": (fact.epoch, fact.get("settled_seq"))}  # fmt: skip
+                    payouts[name] = {"device": device, "coins": coins, "worth": worth[0], "phase": "i", "starts": 0,
+                                     "paid": 0, "doubt": 0, "of": (fact.epoch, fact.get("settled_seq"))}  # fmt: skip
                     planned[fact.get("settled_seq")] += coins * worth[0]
                 elif kind.startswith("payout_"):
                     if page is None or page["device"] != device:
@@ -66,7 +66,8 @@ class Change(Journal):
     def _payout(self, fact, page, floats):
         kind, was = fact.kind, page["phase"]
         if kind == "payout_started":
-            if was != "i":
+            page["starts"] += 1
+            if was not in "is" or page["starts"] > page["coins"]:
                 self.say(8, fact, "a payout was let go twice, or after its end")
             page["phase"] = "s"
             return

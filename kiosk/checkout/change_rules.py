@@ -3,7 +3,8 @@
 Invariants held here, each with a test that names it:
 
 * a payout is intended in the commit of the settlement that owes it, and its id never comes again;
-* a hopper is let go only after its start is committed, once, and only while its citizen is in front;
+* a hopper is let go only after its start is committed, and only while its citizen is in front; one that pays in
+  several orders is let go for each, with other counters, and never more often than it has coins to pay;
 * what is known to have left is booked once, whenever and however it is told; what is not stays owed, and what nobody
   can tell is claimed, so that nobody refunds it by itself;
 * the slip comes in the commit of the last coin's end, or when the time is over: then it names what is still on its way;
@@ -132,8 +133,10 @@ def ready(model: Checkout, event: PayoutReady, ctx: Context) -> Outcome:
     """The hopper's counters are read: commit the start, then let it pay.  Nobody else's coins are let go."""
     page, payout = ctx.payouts.get(event.payout), find(model, event.payout, ctx.device)
     if page is not None and page.phase == "started":
-        return model, []  # let go once; what became of it the counters tell
-    if page is None or page.phase != "intended" or payout is None or payout.phase != "ordered":
+        further = page.starts < page.coins and event.device_mark != page.mark
+        if not further or payout is None or payout.phase != "started":
+            return model, []  # let go before; what became of it the counters tell
+    elif page is None or page.phase != "intended" or payout is None or payout.phase != "ordered":
         return model, [Order(ctx.device, DropPayout(event.payout))]
     model = to(
         put(model, msgspec.structs.replace(payout, phase="started")), State.DISPENSING, ctx, messages=model.messages
@@ -225,8 +228,8 @@ def stranger(ctx: Context, payout: str, event: str, model: Checkout) -> list[Any
 
 def refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
     """A hopper did not take the order, or nobody was there to take it: no coin has moved."""
-    page = ctx.payouts.get(event.payout)
-    payout = find(model, event.payout, ctx.device)
+    name = event.payout or event.job
+    page, payout = ctx.payouts.get(name), find(model, name, ctx.device)
     waits = payout is not None and payout.phase == "ordered"
     if event.command != "dispense" or page is None or page.phase != "intended" or not waits:
         return model, []

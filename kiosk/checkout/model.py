@@ -92,8 +92,9 @@ class PayoutPage(msgspec.Struct, frozen=True):
     settled_seq: int
     #: ``intended``, ``started``, ``ended`` or ``disputed``.
     phase: str = "intended"
-    #: The hopper's counters before the order.
+    #: The hopper's counters before the last order, and how often it was let go.
     mark: str = ""
+    starts: int = 0
     paid: int = 0
     #: Coins of which nobody can tell.
     disputed: int = 0

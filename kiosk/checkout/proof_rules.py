@@ -53,7 +53,7 @@ ABOUT = "a slip tells of a fact of its own commit, and is a fact before it is pr
 HAND = "a slip never comes out in the next person's hand"
 BOX = "a box session ends with a Z closing in the same commit"
 ASKED = "a hopper is asked for what was committed with its settlement, and one after the other"
-LET_GO = "a hopper is let go once, after its start is committed, and only while its citizen is in front"
+LET_GO = "a hopper is let go after its start is committed, once for each order, and only while its citizen is in front"
 PAID = "a payout ends once, within the coins that were intended, and with coins only after its start"
 THERE = "change is paid only to somebody who is there"
 DRAFT = "a slip that waits for its change comes once, with the last coin or when the time is over"
@@ -136,12 +136,13 @@ def _committed_before(before: World, event: Any, kinds: set[type]) -> bool:
 
 
 def _may_go(before: World, event: d.PayoutReady) -> bool:
-    """Tell whether a hopper may be let go: it was asked for this payout, of the person in front, and never let go."""
+    """Tell whether a hopper may be let go: asked for this payout, of the person in front; again for a further order."""
     phases, dispensing = dict(before.payouts), before.model.dispensing
-    mine = dispensing is not None and any(
-        each.payout == event.payout and each.phase == "ordered" for each in dispensing.payouts
-    )
-    return mine and bool(before.model.session) and phases.get(event.payout) == "intended"
+    mine = [each for each in dispensing.payouts if each.payout == event.payout] if dispensing is not None else []
+    if not mine or not before.model.session:
+        return False
+    told = (mine[0].phase, phases.get(event.payout))
+    return told == ("ordered", "intended") or (told == ("started", "started") and mine[0].coins > 1)
 
 
 def _may_be_asked(before: World, after: Checkout, command: Dispense, effects: Sequence[AnyEffect]) -> bool:

@@ -287,7 +287,8 @@ def pages_of(world: World) -> dict[str, PayoutPage]:
         of = FIRST_SEQ if known is not None else 1
         doubt = 1 if phase == "disputed" else 0
         coins = known.coins if known is not None else coins
-        found[device] = PayoutPage(device, device, value, coins, 1, of, phase, disputed=doubt)
+        starts = 1 if phase == "started" else 0
+        found[device] = PayoutPage(device, device, value, coins, 1, of, phase, starts=starts, disputed=doubt)
     return found
 
 

@@ -60,6 +60,6 @@ def restored(model: Checkout, event: ServiceRestored, ctx: Context) -> Outcome:
 
 def command_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:
     """A driver could not carry out an order: a print job, a payout, or an order about a note."""
-    if event.payout:
+    if event.payout or event.command == "dispense":
         return change_rules.refused(model, event, ctx)
     return job_refused(model, event, ctx) if event.job else stack_refused(model, event, ctx)

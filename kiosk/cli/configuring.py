@@ -25,10 +25,13 @@ def check(file: Path, as_json: bool) -> None:
     from kiosk import app
     from kiosk.core.supervisor_setup import prepare
     from kiosk.errors import KioskError
+    from kiosk.ledger.chart import check_change
 
     try:
         setup = app.load(file)
         prepare(setup.devices, setup.plugins.drivers)
+        classes = {device.name: setup.plugins.drivers[device.driver].device_class for device in setup.devices}
+        check_change(setup.chart, (name for name, of in classes.items() if of == "CoinDispenser"))
         app.make_clock(setup)
     except KioskError as error:
         if not as_json:

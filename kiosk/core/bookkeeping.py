@@ -338,7 +338,8 @@ def _deferred(books: Books, fact: facts.Fact, body: facts.ReceiptDeferred) -> No
 def _payout_started(books: Books, fact: facts.Fact, body: facts.PayoutStarted) -> None:
     page = books.payouts.get(body.payout)
     if page is not None:
-        books.payouts[body.payout] = msgspec.structs.replace(page, phase="started", mark=body.device_mark)
+        again = {"phase": "started", "mark": body.device_mark, "starts": page.starts + 1}
+        books.payouts[body.payout] = msgspec.structs.replace(page, **again)
 
 
 def _payout_ended(books: Books, fact: facts.Fact, body: facts.PayoutEnded) -> None:

@@ -25,6 +25,7 @@ from kiosk.api import (
     Dispense,
     DriverSpec,
     DriverTools,
+    DropPayout,
     HopperKnown,
     HopperLevel,
     Lost,
@@ -128,6 +129,8 @@ class CctalkHopper:
             refused = self._watch.dispense(cmd.payout, cmd.coins, self._trouble(), now)
             if refused:
                 self._refuse("dispense", refused, cmd.payout)
+        elif isinstance(cmd, DropPayout):
+            self._watch.drop(cmd.payout)
         elif isinstance(cmd, CheckHealth):
             self._talk.tell_again()
             self._look_at = now

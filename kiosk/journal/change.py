@@ -39,6 +39,8 @@ class Payout:
         #: ``intended``, ``started``, ``ended`` or ``disputed``.
         self.phase = "intended"
         self.paid = self.disputed = 0
+        #: How often its hopper was let go: once for each order.
+        self.starts = 0
 
     def minor(self, coins: int) -> int:
         """Return what so many of its coins are worth."""
@@ -130,7 +132,8 @@ class ChangeBook:
         payout = self._known(told, body.payout, body.device)
         if payout is None:
             return
-        if payout.phase != "intended":
+        payout.starts += 1
+        if payout.phase not in ("intended", "started") or payout.starts > payout.body.coins:
             found(
                 self._report, "payout_twice", told, f"payout {body.payout[:40]} was let go when it was {payout.phase}"
             )

@@ -162,6 +162,22 @@ def check_services(chart: Chart, services: Iterable[Service]) -> None:
                 raise PolicyError(f"{where}: account {code!r} takes no payments", hint="name a revenue or a liability")
 
 
+def check_change(chart: Chart, hoppers: Iterable[str]) -> None:
+    """Refuse hoppers (by the names of their devices) where the chart names no accounts for change.
+
+    Raises:
+        PolicyError: names hoppers and roles.
+    """
+    fitted = list(hoppers)
+    missing = [f"roles.{role}" for role in _OPTIONAL if not getattr(chart.roles, role)]
+    if fitted and missing:
+        raise PolicyError(
+            f"chart.toml: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing, and coins are paid by "
+            f"{', '.join(fitted)}",
+            hint="name an asset account for the coins in the hoppers and one for what they are filled from",
+        )
+
+
 def _expect(chart: Chart, file: str, key: str, code: str, *kinds: str) -> None:
     if not chart.knows(code):
         raise PolicyError(f"{file}: {key}: account {code!r} is not in the chart", hint="add an [[account]] for it")

@@ -107,6 +107,12 @@ class StaffView:
         )
 
     @property
+    def hoppers(self) -> tuple[DeviceView, ...]:
+        """Devices that pay coins."""
+        devices = self.told.devices if self.told is not None else ()
+        return tuple(device for device in devices if device.device_class == "CoinDispenser")
+
+    @property
     def any_test(self) -> bool:
         """Whether one of the tests can be made now."""
         return any(self.view.allows(test) for test in ("test_print", "test_scan", "test_note"))

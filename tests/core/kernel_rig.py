@@ -203,6 +203,8 @@ class Rig:
         self.released: list[str] = []
         self.realms: list[str] = []
         self.box_watched = True
+        #: Told before each effect; a test that kills the core raises there.
+        self.on_effect: Callable[[Any], None] = lambda effect: None
         stamp = facts.Stamp(self.time.clock().instant(), dt.date(2026, 11, 22), "kiosk", "", 1, DIGESTS)
         Journal.create(self.path, kiosk="K07", realm="demo", key=KEY, stamp=stamp, ballast_bytes=8192).close()
         self.start()
@@ -225,6 +227,7 @@ class Rig:
                 source=self.invoices, digests=digests, languages=("en", "es"), fresh_session=self.fresh,
                 entropy=lambda: bytes(32), committed=self.committed.append, people=people(),
                 release=self.released.append, restart=self.realms.append, box_watched=lambda since: self.box_watched,
+                effect_taken=lambda effect: self.on_effect(effect),
             )
         )  # fmt: skip
         self.kernel.start()

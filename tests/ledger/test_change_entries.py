@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kiosk.errors import LedgerError, PolicyError
 from kiosk.ledger import entries
 from kiosk.ledger.balances import fold
-from kiosk.ledger.chart import load_chart
+from kiosk.ledger.chart import check_change, load_chart
 from kiosk.model.entry import Posting
 from kiosk.model.money import Money
 from tests.tariff.example_city import CONFIG, chart
@@ -77,3 +77,10 @@ def test_the_roles_of_change_are_assets_with_accounts_of_their_own() -> None:
         load_chart(TEXT.replace('hopper_float = "A206"', 'hopper_float = "A690"'))
     with pytest.raises(PolicyError, match="share an account"):
         load_chart(TEXT.replace('change_fund = "A210"', 'change_fund = "A206"'))
+
+
+def test_a_configured_hopper_needs_the_accounts_for_change() -> None:
+    check_change(CHART, ["quarters"])
+    check_change(load_chart(BARE), [])
+    with pytest.raises(PolicyError, match=r"roles\.hopper_float and roles\.change_fund are missing.*quarters"):
+        check_change(load_chart(BARE), ["quarters"])

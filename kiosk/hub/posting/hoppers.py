@@ -86,7 +86,7 @@ class HopperPages:
         payout = self._known(place, body.payout, body.device)
         if payout is None:
             return
-        if payout.state != "intended":
+        if payout.state not in _OPEN:  # a hopper that pays in several orders is let go for each
             self._found("payout_twice", place, f"payout {body.payout[:40]} was let go as {payout.state}")
             return
         self._put(place, body.payout, "started", 0, 0)

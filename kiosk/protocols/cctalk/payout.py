@@ -150,6 +150,14 @@ class PayoutWatch:
         self._payout = Payout(name, coins, now)
         return ""
 
+    def drop(self, name: str) -> None:
+        """Forget a payout whose order has not gone out and will never be confirmed; any other goes on to its end."""
+        payout = self._payout
+        fresh = payout is not None and payout.name == name and not payout.recovered and not payout.done
+        if fresh and payout is not None and payout.stage in (Stage.LOOKING, Stage.READY):
+            payout.drop_script()
+            self._payout = None
+
     def confirm(self, token: int, now: int) -> bool:
         """The fact of this token is committed.  Return False for a token that is not waited for."""
         payout = self._payout

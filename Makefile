@@ -49,6 +49,10 @@ fuzz: $(STAMPS)/test ## feed millions of mutated frames to every codec, driver a
 powercut: $(STAMPS)/test ## cut the power under the journal's disk, state by state (root and FUSE)
 	@$(BIN)/python -m bench.powercut $(if $(STATES),--states $(STATES)) $(if $(SEED),--seed $(SEED))
 
+vm-test: $(STAMPS)/test ## play scenes with real USB devices and power cuts on a kernel of their own, in QEMU; ONLY=wedge,twins for fewer
+	@sh tools/apt-install.sh "the virtual machine of vm-test" qemu-system-x86 qemu-utils mmdebstrap kmod cpio e2fsprogs || true
+	@$(BIN)/python tests/vm/run.py $(if $(ONLY),--only $(ONLY)) $(if $(CUTS),--cuts $(CUTS))
+
 bench: $(STAMPS)/test ## measure, each figure beside the limit measured in the same run
 	@$(BIN)/python -m bench
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: Folders of tests that mirror no room: each is about the whole.
 ABOUT_THE_WHOLE = {"house", "systemd", "vectors", "scenarios", "databases", "crash", "conformance", "outside", "e2e",
-                   "bench", "hostile", "powercut", "docs", "packaging"}  # fmt: skip
+                   "bench", "hostile", "powercut", "docs", "packaging", "vm"}  # fmt: skip
 
 
 def files_of_tests() -> list[Path]:

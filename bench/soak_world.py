@@ -77,6 +77,8 @@ class World:
         self.disputed: Counter[int] = Counter()
         self.returned = 0
         self.writes = 0
+        #: Notes in the box beyond those booked, when the last note came into escrow; disputes told since then.
+        self._beyond = self._disputed_since = 0
         self.enabled = False
         self._orders: list[tuple[int, Any]] = []
         self._seen: set[str] = set()
@@ -93,6 +95,7 @@ class World:
             self.enabled = True
         elif isinstance(event, NoteEscrowed):
             self._progress_at = self.now
+            self._hold_against_the_box()
             dice = chance.random()
             wait = chance.randrange(300 * MS)
             if dice < 0.1:
@@ -109,6 +112,7 @@ class World:
             if name and name in self._seen:
                 self.problems.append(f"{name} was told twice")
             self._seen.add(name)
+            self._disputed_since += int(isinstance(event, NoteDisputed))
             into = self.disputed if isinstance(event, NoteDisputed) else self.credited if name else self.unannounced
             if event.value is None:
                 self.problems.append("a stacked note without a value")
@@ -124,6 +128,14 @@ class World:
                 self._seen.add(str(event.note))
             if event.token:
                 self._later(chance.randrange(5 * MS, 80 * MS), Confirm(event.token))
+
+    def _hold_against_the_box(self) -> None:
+        """A new note is told: all before it are over, and each one in the box is booked, or disputed just now."""
+        booked = sum(self.credited.values()) + sum(self.unannounced.values())
+        beyond = len(self.unit.cashbox) + len(self.unit.collected) - booked
+        if not 0 <= beyond - self._beyond <= self._disputed_since:
+            self.problems.append(f"{beyond - self._beyond} notes in the box that nothing told, at {self.now // MS} ms")
+        self._beyond, self._disputed_since = beyond, 0
 
     def _later(self, wait: int, order: Any) -> None:
         self._orders.append((self.now + wait, order))

@@ -8,7 +8,7 @@ This module decides whose turn it is and which reply is acknowledged.  Standard:
 Rules that must stay true:
 
 * Every data reply is acknowledged at once, except BILL STACKED before its `Confirm`: then nothing is sent, the unit
-  tells it again, and the repeat is acknowledged (sheet §3, §7).
+  tells it again, and the repeat is acknowledged (sheet §3, §7).  The line rests behind a reply that did not come.
 * The first command after `Opened` is POLL, and its answer is never drained: it decides about an open note.
 * RESET of a unit that shows a note waits for `Confirm`, and is never sent while the fate of a note is open.
 * After every STACK, RETURN or HOLD, also an acknowledged one, the next decision is made from a state.
@@ -60,8 +60,8 @@ from kiosk.protocols.ccnet.options import MS, CcnetOptions, limits
 from kiosk.protocols.ccnet.payloads import parse_identification
 from kiosk.protocols.ccnet.settings import FORGETFUL, NEEDS_RESET, NO_CASHBOX, SETTLED, UnitSettings
 from kiosk.protocols.ccnet.sights import sight
-from kiosk.protocols.ccnet.status_words import MISCONFIGURED_STATE, STATES, STUCK_STATE, UNKNOWN_STATE, words
-from kiosk.protocols.note_life import Order
+from kiosk.protocols.ccnet.status_words import MISCONFIGURED_STATE, STATES, UNKNOWN_STATE, words
+from kiosk.protocols.note_life import Order, Seen, Sight
 from kiosk.protocols.note_watch import NoteWatch
 
 _ORDERS = {Order.STACK: HostCommand.STACK, Order.RETURN: HostCommand.RETURN, Order.HOLD: HostCommand.HOLD}
@@ -152,9 +152,8 @@ class CcnetAcceptor:
     def command(self, cmd: DeviceCommand, now: int) -> None:
         """Take an order of the kernel."""
         if isinstance(cmd, Confirm):
-            if self._watch.confirm(cmd.token):
-                self._must_poll = True  # the unit tells BILL STACKED again, and that is acknowledged
-            else:
+            self._must_poll = True  # the unit tells BILL STACKED again, and that is acknowledged
+            if not self._watch.confirm(cmd.token):
                 self._refuse("confirm", f"token {cmd.token} is not waited for")
         elif isinstance(cmd, EnableNotes):
             self._settings.want(cmd.values, now)
@@ -192,7 +191,7 @@ class CcnetAcceptor:
 
     def _take_all(self, found: list[Answer | FrameFault], now: int) -> None:
         for item in found:
-            self._not_before = now + self._options.gap_ms * MS
+            self._not_before = max(self._not_before, now + self._options.gap_ms * MS)
             if isinstance(item, FrameFault):
                 self._fault(item.kind, f"{item.count} bytes", item.raw)
             else:
@@ -201,8 +200,11 @@ class CcnetAcceptor:
     def _take(self, answer: Answer, now: int) -> None:
         command, frame = answer.command, answer.frame
         if command is None:
-            self._fault("unexpected", "a frame that nobody asked for", frame.raw[:16].hex() if frame else "")
+            self._unasked(frame, now)
             return
+        if frame is None:
+            # A late reply must not pass for the next one: its ACK would make the unit forget an event (sheet §3).
+            self._not_before = now + self._options.late_ms * MS
         if frame is None or (command is HostCommand.POLL and answer.kind != "data"):
             self._bad_answer(command, answer.kind)
         else:
@@ -218,18 +220,23 @@ class CcnetAcceptor:
         else:
             self._setting(answer, frame, now)
 
+    def _unasked(self, frame: Frame | None, now: int) -> None:
+        raw = frame.raw[:16].hex() if frame else ""
+        self._fault("unexpected", "a frame that nobody asked for", raw)
+        if frame is not None and frame.code == State.BILL_STACKED:  # perhaps an ACK of ours has met it already
+            self._watch.saw(Sight(Seen.NOTHING, "late event", raw, doubt=True), now)
+
     def _bad_answer(self, command: HostCommand, kind: str) -> None:
         self._bad += 1
-        if self._bad == 1 and kind == "silence":
-            self._fault("timeout", f"no answer to {command:02x}", "")
-        elif self._bad == 1:
-            self._fault("refused", f"the unit answers POLL with {kind}", "")
+        silent = kind == "silence"
+        if self._bad == 1:
+            told = f"no answer to {command:02x}" if silent else f"the unit answers POLL with {kind}"
+            self._fault("timeout" if silent else "refused", told, "")
         if self._bad == self._options.device_lost_after:
             self._last = None
             self._settings.unset()
             self._watch.unheard()
-            said = "does not answer" if kind == "silence" else f"answers POLL with {kind}"
-            self._state(*UNKNOWN_STATE, f"the unit {said}", "")
+            self._state(*UNKNOWN_STATE, f"the unit {'does not answer' if silent else f'answers POLL with {kind}'}", "")
 
     def _poll_answer(self, answer: Answer, frame: Frame | None, now: int) -> None:
         if frame is None or answer.kind != "data":
@@ -242,23 +249,16 @@ class CcnetAcceptor:
         if changed:
             self._entered(state, before, frame.data[:9], now)
         options = self._options
-        self._watch.saw(
-            sight(
-                state, data, self._settings.table, enabled=self._settings.enabled, coupon_type=options.coupon_type,
-                destination=options.destination_nibble,
-            ),
-            now,
-        )  # fmt: skip
+        settings, coupon, nibble = self._settings, options.coupon_type, options.destination_nibble
+        shown = sight(state, data, settings.table, enabled=settings.enabled, coupon_type=coupon, destination=nibble)
+        self._watch.saw(shown, now)
         if self._watch.table_wanted:  # the bill table is not told while a note lies in escrow (sheet §5)
             self._watch.table_hopeless = True
         if state is not State.BILL_STACKED or self._watch.acknowledge:
             self._line.confirm()
-        generic, severity, detail = words(state, data)
-        if state is State.REJECTING and now - self._since >= options.stuck_ms * MS:
-            generic, severity, detail = *STUCK_STATE, "a note is stuck in the mouth"
-        if self._settings.problem and state in SETTLED:
-            generic, severity, detail = *MISCONFIGURED_STATE, self._settings.problem
-        self._state(generic, severity, detail, frame.data[:9].hex())
+        stuck = now - self._since >= options.stuck_ms * MS
+        problem = self._settings.problem if state in SETTLED else ""
+        self._state(*words(state, data, stuck=stuck, problem=problem), frame.data[:9].hex())
 
     def _entered(self, state: State | Unknown, before: State | Unknown | None, raw: bytes, now: int) -> None:
         if state is not before:

@@ -309,6 +309,8 @@ class Note:
         self.reason = ""
         #: How often the present order was written, when last, and whether the unit acknowledged it.
         self.tries, self.sent_at, self.acked = 0, 0, False
+        #: How often the unit refused the stack command: such an order did nothing.
+        self.refusals = 0
         #: ``credited``, ``disputed`` or ``returned``; means something from BOOKING on.
         self.fate = "credited"
 
@@ -320,4 +322,12 @@ class Note:
     @property
     def may_have_moved(self) -> bool:
         """True where a stack command may have reached the unit and nothing showed the note on its way out."""
-        return self.phase is Phase.INTENDED and (self.carried or self.tries > 0 or self.moving) and not self.leaving
+        moved = self.carried or self.tries > self.refusals or self.moving
+        return self.phase is Phase.INTENDED and moved and not self.leaving
+
+    def is_called(self, name: NoteId) -> bool:
+        """Tell whether the kernel means this note; the device's name may not be known here yet."""
+        own = self.id
+        if own is None or own.serial != name.serial:
+            return False
+        return own.device == name.device or not own.device or not name.device

@@ -100,6 +100,8 @@ class NoteWatch:
         note.acked = acked
         if acked and order is Order.STACK:
             self._tell_moving(note)
+        if refused and order is Order.STACK:
+            note.refusals += 1
         if order is Order.HOLD and refused:
             note.hold = False
             return True
@@ -241,12 +243,12 @@ class NoteWatch:
             note.forgotten = True
         elif rule in (Rule.CREDIT, Rule.CREDIT_BEFORE_RESET):
             self._credit_point(rule, note, sight, now, fresh)
+        elif rule is Rule.DISPUTE or (rule is Rule.RETURNED and note.doubted and sight.seen is not Seen.RETURNED):
+            self._dispute(note, "blank_stack" if note.doubted else "stacked_without_command", sight)
         elif rule is Rule.RETURNED:
             self._return(note, note.reason or ("returned" if sight.seen is Seen.RETURNED else "idle"), raw)
         elif rule is Rule.RETURNED_BEFORE_RESET:
             self._return_before_reset(note, "power_up_in_acceptor", now, raw)
-        elif rule is Rule.DISPUTE:
-            self._dispute(note, "stacked_without_command", sight)
         elif rule is Rule.FELT_NO_NOTE:
             if note.doubted or (note.may_have_moved and self._limits.dispute_forgotten):
                 self._dispute(note, "power_up_without_note", sight)
@@ -276,6 +278,7 @@ class NoteWatch:
 
     def _credit_point(self, rule: Rule, note: Note, sight: Sight, now: int, fresh: bool) -> None:
         if sight.blank and not note.may_have_moved:
+            note.doubted = note.doubted or not note.leaving
             self._finding("a stacked note is told without a value, and none was commanded", sight.raw, fresh)
         elif sight.blank and self._limits.dispute_blank and note.unwatched:
             self._dispute(note, "blank_stack", sight)
@@ -334,17 +337,17 @@ class NoteWatch:
             self._send_back(note, "escrow_limit")
 
     def _order(self, note: Note, order: Order) -> None:
-        note.order, note.tries, note.acked = order, 0, False
+        note.order, note.tries, note.refusals, note.acked = order, 0, 0, False
 
     def _send_back(self, note: Note, reason: str) -> None:
-        tried = note.tries
+        tried = note.tries > note.refusals
         self._order(note, Order.RETURN)
         note.reason = reason
         if note.phase is Phase.INTENDED and tried:
             note.carried = True  # a stack command went out: only a status may say where the note ended
 
     def _carry(self, note: Note) -> None:
-        if note.phase is Phase.INTENDED and (note.carried or note.tries or note.moving):
+        if note.phase is Phase.INTENDED and (note.carried or note.tries > note.refusals or note.moving):
             note.carried, note.order, note.moving = True, None, False
         elif note.phase is Phase.INTENDED or (note.phase is Phase.ESCROWED and note.order is None):
             self._send_back(note, "line_gap")
@@ -394,7 +397,4 @@ class NoteWatch:
         self._note = None
 
     def _named(self, note_id: NoteId) -> Note | None:
-        own = self._note.id if self._note is not None else None
-        if own is None or own.serial != note_id.serial:
-            return None
-        return self._note if own.device == note_id.device or not own.device or not note_id.device else None
+        return self._note if self._note is not None and self._note.is_called(note_id) else None

@@ -14,7 +14,9 @@ from kiosk.api import (
     InhibitNotes,
     Lost,
     Money,
+    NoteDisputed,
     NoteEscrowed,
+    NoteReturned,
     NotesKnown,
     NoteStacked,
     Opened,
@@ -291,6 +293,33 @@ def test_a_late_state_does_not_pass_for_the_answer_to_stack() -> None:
     rig.run(50)
     assert "unexpected" in kinds(rig)
     assert not rig.told(NoteStacked)
+
+
+def test_the_line_rests_behind_a_missing_reply_so_that_a_late_one_is_never_acknowledged() -> None:
+    """An ACK for a late STACKING would meet the BILL STACKED that the unit has told meanwhile, and it would be lost."""
+    rig = ready()
+    rig.order(StackNote(rig.feed().note))
+    rig.unit.replies[POLL] = b""
+    rig.run(450)
+    asked = rig.unit.heard.count(bytes((POLL,)))
+    rig.unit.heard.clear()
+    rig.driver.received(encode(bytes((STACKING,))), rig.now)
+    rig.drain()
+    rig.run(300)
+    assert asked
+    assert rig.unit.heard == []
+    assert "unexpected" in kinds(rig)
+
+
+def test_a_bill_stacked_that_nobody_asked_for_leaves_no_note_returned() -> None:
+    rig = ready()
+    note = rig.feed()
+    rig.order(StackNote(note.note))
+    rig.show(STACKING)
+    rig.driver.received(encode(bytes((STACKED, 2))), rig.now)
+    rig.show(IDLING)
+    assert not rig.told(NoteReturned)
+    assert [event.note for event in rig.told(NoteDisputed)] == [note.note]  # type: ignore[attr-defined]
 
 
 def test_a_unit_that_falls_silent_is_unknown_and_is_set_up_again_when_it_is_back() -> None:

@@ -179,6 +179,18 @@ def test_a_note_in_escrow_that_meets_trouble_is_returned_as_before() -> None:
     assert not desk.told(NoteDisputed)
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_an_order_that_the_unit_refused_did_nothing(refused: bool) -> None:
+    """A note that is pulled back before the stack command comes is returned; one that may have moved is in doubt."""
+    desk = Desk()
+    note = desk.stack()
+    desk.watch.answered(Order.STACK, False, refused)
+    desk.see(REJECTING, REST)
+    (ended,) = desk.told(NoteReturned) + desk.told(NoteDisputed)
+    assert ended.note == note
+    assert isinstance(ended, NoteReturned if refused else NoteDisputed)
+
+
 def test_a_jam_that_only_a_reset_ends_becomes_a_dispute_and_one_that_clears_stays_open() -> None:
     stuck = msgspec.structs.replace(JAMMED, stuck=True)  # RESET waits for the fate of the note, and it for RESET
     for sight, reasons in ((stuck, ["only jammed"]), (JAMMED, [])):

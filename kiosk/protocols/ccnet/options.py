@@ -25,6 +25,8 @@ class CcnetOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_ms: int = 200
     #: Longest wait for an answer (sheet §4: public hosts use 220 to 5000).
     reply_timeout_ms: int = 300
+    #: Rest of the line behind a reply that did not come in time: it may still come, and must not pass for the next one.
+    late_ms: int = 500
     #: The same for IDENTIFICATION and the bill table.
     table_timeout_ms: int = 1_500
     #: Rest of the line between an ACK and the next command; at least 20 (sheet §3).

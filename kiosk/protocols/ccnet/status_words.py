@@ -47,12 +47,18 @@ _DETAILS = {
 }
 
 
-def words(state: DeviceState | Unknown, data: bytes) -> tuple[str, str, str]:
+def words(state: DeviceState | Unknown, data: bytes, *, stuck: bool = False, problem: str = "") -> tuple[str, str, str]:
     """Return generic state, severity and detail; `data` is what follows the code.
+
+    `stuck`: the state has stood for longer than its motor can run; `problem`: why the unit must not be enabled.
 
     >>> words(DeviceState.FAILURE, bytes([0x50]))
     ('failure', 'fault', 'stacker motor')
     """
+    if problem:
+        return (*MISCONFIGURED_STATE, problem)
+    if stuck and state is DeviceState.REJECTING:
+        return (*STUCK_STATE, "a note is stuck in the mouth")
     if isinstance(state, Unknown) or state not in _WORDS:
         return (*UNKNOWN_STATE, f"the unit shows {state.name}")
     generic, severity = _WORDS[state]

@@ -93,6 +93,17 @@ def test_a_blank_credit_point_is_money_only_for_a_note_that_was_ordered_in() -> 
     assert (credit.note, credit.value) == (note, TEN)
 
 
+def test_a_note_that_is_gone_from_escrow_behind_a_blank_credit_point_is_disputed() -> None:
+    desk, still_there, given_back = Desk(), Desk(), Desk()
+    desk.see(ESCROW, BLANK)
+    assert not desk.told(NoteDisputed)  # the box may have been put back, and the note still lies there
+    desk.see(REST)
+    assert [(event.reason, event.value) for event in desk.told(NoteDisputed)] == [("blank_stack", TEN)]
+    still_there.see(ESCROW, BLANK, ESCROW, REST)
+    given_back.see(ESCROW, BLANK, BACK)
+    assert len(still_there.told(NoteReturned)) == len(given_back.told(NoteReturned)) == 1
+
+
 def test_an_unannounced_stacked_note_has_no_name_and_the_value_of_the_wire() -> None:
     desk = Desk()
     desk.see(CREDIT)

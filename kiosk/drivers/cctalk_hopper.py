@@ -259,8 +259,8 @@ class CctalkHopper:
             self._level = level
             self._talk.events.append(HopperLevel(level, (data or b"").hex()))
 
-    def _refuse(self, command: str, reason: str, job: str = "") -> None:
-        self._talk.events.append(CommandRefused(command, reason, job=job))
+    def _refuse(self, command: str, reason: str, payout: str = "") -> None:
+        self._talk.events.append(CommandRefused(command, reason, payout=payout))
 
 
 SPEC = DriverSpec(

@@ -66,7 +66,7 @@ class Kiosk:
                 self.marks |= {"payout_phase": "started", "payout_mark": event.device_mark}
                 self.bench.order(Confirm(event.token))
             elif isinstance(event, CommandRefused) and event.command == "dispense":
-                self.result, self.marks = PayoutEnded(0, event.job, 0, self.coins, "refused"), {}
+                self.result, self.marks = PayoutEnded(0, event.payout, 0, self.coins, "refused"), {}
             elif isinstance(event, PayoutEnded | PayoutDisputed):
                 self.result, self.marks = event, {}
                 self.bench.order(Confirm(event.token))

@@ -143,6 +143,8 @@ def _tell(found: list[dict[str, Any]], names: dict[str, dict[str, str]]) -> None
         if page.get("model") or page.get("serial"):
             words = (page.get("model", ""), page.get("firmware", ""), page.get("serial", ""))
             click.echo(f"{device['device']}: {clean(' '.join(filter(None, words)))}")
+        if page.get("float") is not None:
+            click.echo(f"{device['device']}: {page['float']} coins by the journal, level {clean(page['level'])}")
         if page.get("detail"):
             click.echo(mark(_LIVES.get(device["state"], "unknown")) + f"{device['device']}: {clean(page['detail'])}")
         name = names[device["device"]]

@@ -39,7 +39,7 @@ def operator_view(kernel: Kernel) -> OperatorView | None:
             DeviceView(
                 name=page.name, device_class=page.device_class, driver=page.driver, state=page.state,
                 severity=page.severity, detail="; ".join(part for part in (page.detail, page.raw) if part),
-                level=page.level if page.device_class == "CoinDispenser" else "", coin=page.coin,
+                level=page.level if page.device_class == "CoinDispenser" else "",
             )
             for page in parts.board.pages.values()
         ),

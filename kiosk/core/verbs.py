@@ -16,7 +16,7 @@ from kiosk.core.verbs_count import VERBS as COUNTING
 from kiosk.core.verbs_devices import VERBS as DEVICES
 from kiosk.core.verbs_hub import VERBS as HUB
 from kiosk.core.verbs_wire import VERBS as WIRE
-from kiosk.core.world import next_copy
+from kiosk.core.world import hoppers_of, next_copy
 from kiosk.errors import DeskError, DriverError, KioskError, ReceiptError
 from kiosk.model.facts import OperatorActed, PrintStarted
 
@@ -92,6 +92,8 @@ def _health(core: Core, request: ControlPosted) -> dict[str, Any]:
 def _devices(core: Core, request: ControlPosted) -> dict[str, Any]:
     board = core.running_kernel.parts.board
     pages = {name: msgspec.to_builtins(page) | {"raw": page.told_raw} for name, page in board.pages.items()}
+    for hopper in hoppers_of(core.running_kernel.parts):
+        pages[hopper.device]["float"] = hopper.coins
     lines = core.running_supervisor.status()
     return {"devices": [msgspec.to_builtins(line) | {"page": pages.get(line.device)} for line in lines]}
 

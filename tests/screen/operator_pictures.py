@@ -42,6 +42,17 @@ BUSY = msgspec.structs.replace(
 )
 
 
+#: Two hoppers, one of which has not told its coin.
+HOPPERS = msgspec.structs.replace(
+    OPERATOR,
+    devices=(
+        *OPERATOR.devices,
+        DeviceView("quarters", "CoinDispenser", "cctalk_hopper", "ready", "ok", level="low"),
+        DeviceView("dollars", "CoinDispenser", "cctalk_hopper", "unknown", "unknown", level="level_of_next_year"),
+    ),
+)
+
+
 def _with(screen: str, operator: OperatorView | None = OPERATOR, **changes: object) -> Snapshot:
     return msgspec.structs.replace(PLAIN, screen=screen, operator=operator, **{"allowed": (), **changes})
 
@@ -60,6 +71,10 @@ OPERATOR_PICTURES: dict[str, Snapshot] = {
     "signing_in_locked": _with("signing_in", **SIGNING, messages=(text("operator.locked"),)),
     "attended": _with("attended", allowed=ATTENDED),
     "attended_busy": _with("attended", BUSY, allowed=ATTENDED, messages=(text("operator.printing"),)),
+    "attended_hoppers": _with(
+        "attended", HOPPERS, allowed=(*ATTENDED, "fill_hopper", "count_hopper"),
+        messages=(text("hopper.filled", device="quarters", coins=200),),
+    ),
     "attended_collector": _with("attended", allowed=("begin_exchange", "sign_out")),
     "exchange_numbers": _exchange("numbers"),
     "exchange_numbers_bad": _exchange("numbers", messages=(text("exchange.bad_number"),)),

@@ -190,6 +190,14 @@ PICTURES: dict[str, Snapshot] = {
         ends_in_ms=20_000,
     ),
     "settling": _with(screen="settling", **_PAYING, allowed=()),
+    "dispensing": _with(
+        screen="dispensing",
+        **_PAYING,
+        allowed=(),
+        change=usd(175),
+        change_paid=usd(100),
+        messages=(text("message.take_change"),),
+    ),
     "receipting": _with(
         screen="receipting", slips=(SLIP,), inserted=usd(12000), due=usd(11317), ends_in_ms=20_000, allowed=()
     ),

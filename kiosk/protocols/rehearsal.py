@@ -18,7 +18,7 @@ class RehearsedDevice(Protocol):
 
     * whatever handles money has `cut_power` and `restore_power`;
     * a bill acceptor has `values`, `can_insert`, `insert(minor)` and, for the truth, `cashbox`, `collected`, `returned`
-      and `inside` (minor values);
+      and `inside` (minor values); `take_rejected()` where a rejected note waits for a hand;
     * a coin acceptor has `values`, `can_insert`, `insert_coin(minor)` and, for the truth, `accepted` and `inside`;
     * a hopper has `fill(coins)` and, for the truth, `paid_out`, one value for each coin that left;
     * a scanner has `scan(label)`;

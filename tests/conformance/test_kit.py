@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kiosk.drivers import cctalk_coin_acceptor, cctalk_hopper, escpos_printer, id003_acceptor
-from kiosk.model.commands import CheckHealth, Confirm, DeviceCommand, Print
+from kiosk.model.commands import CheckHealth, Confirm, DeviceCommand, HoldNote, Print
 from kiosk.model.device_events import (
     CoinAccepted,
     CommandRefused,
@@ -351,6 +351,33 @@ class Drops(Behind):
         return [each for each in events if not (isinstance(each, NoteStacked) and each.recovered)]
 
 
+class DropsWhenOrdered(Behind):
+    """Takes an order about another note for leave to forget the one inside."""
+
+    ordered = False
+
+    def command(self, cmd: DeviceCommand, now: int) -> None:
+        self.ordered = self.ordered or isinstance(cmd, HoldNote)
+        self.driver.command(cmd, now)
+
+    def take_events(self) -> list[DeviceEvent]:
+        money = NoteStacked | CoinAccepted
+        return [each for each in self.driver.take_events() if not (self.ordered and isinstance(each, money))]
+
+
+class DropsAfterCable(Behind):
+    """Begins anew so thoroughly that what happened before is gone."""
+
+    lost = False
+
+    def port(self, event: PortEvent, now: int) -> None:
+        self.lost = self.lost or isinstance(event, Lost)
+        self.driver.port(event, now)
+
+    def take_events(self) -> list[DeviceEvent]:
+        return [each for each in self.driver.take_events() if not (self.lost and isinstance(each, NoteStacked))]
+
+
 class DoublesCoins(Behind):
     """Tells each coin twice."""
 
@@ -399,7 +426,10 @@ def behind(kind: type[Behind], spec: DriverSpec) -> DriverSpec:
         ("recovery", Forgets, "the box"),
         ("power", Drops, "are in the box"),
         ("confirm", Rushes, "nothing waited"),
+        ("disturbed", DropsWhenOrdered, "are in the box"),
+        ("disturbed", DropsAfterCable, "are in the box"),
         ("departed", Shrugs, "not refused by its name"),
+        ("orders", Shrugs, "intent stays open"),
     ],
 )
 def test_each_money_rule_finds_the_acceptor_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
@@ -413,6 +443,7 @@ def test_each_money_rule_finds_the_acceptor_that_breaks_it(rule: str, driver: ty
         ("conversation", DoublesCoins, "were booked"),
         ("power", DoublesCoins, "were booked"),
         ("recovery", ForgetsMarks, "are in the box"),
+        ("disturbed", DropsWhenOrdered, "are in the box"),
     ],
 )
 def test_each_money_rule_finds_the_coin_acceptor_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
@@ -454,7 +485,7 @@ def test_every_order_there_is_is_tried() -> None:
 
 
 def test_every_rule_has_a_driver_here_that_breaks_it() -> None:
-    money = {"conversation", "power", "recovery", "confirm", "departed", "explained"}
+    money = {"conversation", "power", "recovery", "confirm", "departed", "disturbed", "explained"}
     assert {rule.id for rule in RULES} == {name for name, *_ in BROKEN} | money
 
 

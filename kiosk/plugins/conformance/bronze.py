@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kiosk.model.device_events import DeviceEvent, DeviceState, ProtocolFault, ScanRefused
+from kiosk.model.commands import DeviceCommand
+from kiosk.model.device_events import CommandRefused, DeviceEvent, DeviceState, ProtocolFault, ScanRefused
 from kiosk.plugins.conformance.bench import Bench, Finding
 from kiosk.plugins.conformance.orders import COMMANDS, GARBAGE
 from kiosk.plugins.conformance.subject import Subject
@@ -17,6 +18,8 @@ MOST_SPLITS = 120
 MOST_TICKS_A_SECOND = 200
 #: Bytes fed before and after the memory is measured, and how much it may have grown meanwhile.
 WARM_UP, FLOOD, GROWTH = 12_288, 49_152, 12_288
+#: What an order of a class is about.
+_OBJECTS = {"BillAcceptor": "note", "POSPrinter": "job", "CoinDispenser": "payout"}
 
 
 def declaration(subject: Subject) -> Iterable[Finding]:
@@ -106,9 +109,20 @@ def orders(subject: Subject) -> Iterator[Finding]:
             bench = subject.bench(f"order {type(cmd).__name__} {name}", opened=opened)
             if vector:
                 bench.feed(vector)
+            before = len(bench.events)
             bench.order(cmd)
+            _names_its_object(bench, cmd, bench.events[before:])
             bench.pass_time(1000)
             yield from bench.findings
+
+
+def _names_its_object(bench: Bench, cmd: DeviceCommand, events: Iterable[DeviceEvent]) -> None:
+    # A refusal closes the kiosk's intent by the note, job or payout that it names.
+    field = _OBJECTS.get(bench.spec.device_class, "")
+    wanted = getattr(cmd, field, None) if field else None
+    for event in events:
+        if wanted is not None and isinstance(event, CommandRefused) and getattr(event, field) != wanted:
+            bench.found(f"{type(cmd).__name__} is refused without its {field}: the intent stays open")
 
 
 def deadlines(subject: Subject) -> Iterable[Finding]:

@@ -57,6 +57,8 @@ class Conversation(Bench):
     ) -> None:
         super().__init__(spec, rehearsal, tools, situation)
         self.faults = faults
+        #: False while the cable is out.
+        self.plugged = True
         #: False: escrowed notes are left alone.
         self.stacks = True
         #: False: nothing is ever committed.
@@ -72,6 +74,7 @@ class Conversation(Bench):
         self._due: list[tuple[int, int, int, Callable[[], None]]] = []
         #: What payouts came to, in order.
         self.payouts: list[PayoutEnded | PayoutDisputed] = []
+        self._enabling: DeviceCommand | None = None
         self._open_note: OpenNote | None = None
         self._marks = {"note_serial": "17", "device": "conformance"}
         made = self.guard("rehearsal.device", rehearsal.device) if rehearsal.device is not None else None
@@ -134,15 +137,32 @@ class Conversation(Bench):
             self._later(LATENCY, lambda message=message: self._to_device(message))  # type: ignore[misc]
 
     def _to_device(self, data: bytes) -> None:
-        self.guard("the device", lambda: self.device.received(data, self.now))
-        self._take_from_device()
+        if self.plugged:
+            self.guard("the device", lambda: self.device.received(data, self.now))
+            self._take_from_device()
+
+    def _to_driver(self, data: bytes) -> None:
+        if self.plugged:
+            self.feed(data)
 
     def _take_from_device(self) -> None:
         for data in self.device.take_outbound():
             for message in self._on_the_way(data):
-                self._later(LATENCY, lambda message=message: self.feed(message), life=self._life)  # type: ignore[misc]
+                self._later(LATENCY, lambda message=message: self._to_driver(message), life=self._life)  # type: ignore[misc]
+
+    def pull(self) -> None:
+        """Pull the cable: what is on the way is lost, both ends live."""
+        self.plugged = False
+        self.lose()
+
+    def plug(self) -> None:
+        """Plug the cable in again."""
+        self.plugged = True
+        self.open()
 
     def _on_the_way(self, data: bytes) -> list[bytes]:
+        if not self.plugged:
+            return []
         faults, dice = self.faults, self._chance.randrange(1000)
         if dice < faults.lost:
             return []
@@ -158,10 +178,10 @@ class Conversation(Bench):
 
     def heard(self, event: DeviceEvent) -> None:
         """Decide and commit as a kiosk would."""
-        if isinstance(event, NotesKnown):
-            self._soon(EnableNotes(event.values))
-        elif isinstance(event, CoinsKnown):
-            self._soon(EnableCoins(event.values))
+        if isinstance(event, NotesKnown | CoinsKnown):
+            notes = isinstance(event, NotesKnown)
+            self._enabling = EnableNotes(event.values) if notes else EnableCoins(event.values)
+            self._later(COMMIT, self.enable, life=self._life)
         elif isinstance(event, NoteEscrowed) and self.stacks:
             self._later(COMMIT, lambda: self._intend(event.note, event.value), life=self._life)
         elif isinstance(event, NoteGone) and self._open_note is not None and event.note == self._open_note.note:
@@ -222,5 +242,7 @@ class Conversation(Bench):
         if note is not None:
             self._marks["note_serial"] = str(max(note.serial, int(self._marks["note_serial"])))
 
-    def _soon(self, cmd: DeviceCommand) -> None:
-        self._later(COMMIT, lambda: self.order(cmd), life=self._life)
+    def enable(self) -> None:
+        """Let the unit take what it knows."""
+        if self._enabling is not None:
+            self.order(self._enabling)

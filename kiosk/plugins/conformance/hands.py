@@ -29,7 +29,9 @@ def ready(subject: Subject, situation: str, faults: Faults | None = None, *, see
 
 
 def wait_for_the_mouth(talk: Conversation) -> bool:
-    """Wait until the unit would take something in."""
+    """Wait until the unit would take something in; what it rejected is taken out of its mouth."""
+    if hasattr(talk.device, "take_rejected"):
+        talk.hand(lambda device: device.take_rejected())
     if talk.run(READY_MS, lambda: talk.device.can_insert):
         return True
     if not talk.broken:

@@ -45,6 +45,8 @@ RULES: tuple[Rule, ...] = (
          silver.waits_for_confirm),
     Rule("recovery", "silver", "Killed at any moment, it comes back with every note booked once, returned or disputed.",
          silver.recovery),
+    Rule("disturbed", "silver", "Orders, a stalled line and a pulled cable on a note's way leave the books right.",
+         silver.disturbed),
     Rule("conversation", "gold", "On a line that loses, doubles and garbles, what is booked is what is in the box.",
          gold.conversation),
     Rule("power", "gold", "Over power cuts no note is booked twice, and none in the box is forgotten.",

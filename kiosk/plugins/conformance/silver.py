@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kiosk.model.commands import HoldNote, Print, ReturnNote, StackNote
+from kiosk.model.commands import Dispense, HoldNote, Print, ReturnNote, StackNote
 from kiosk.model.device_events import CommandRefused, DeviceState, NoteStacked, Printed, PrintReady
 from kiosk.model.slip import Cut, Slip, Words
 from kiosk.plugins.conformance.bench import Finding
+from kiosk.plugins.conformance.conversation import Conversation
 from kiosk.plugins.conformance.hands import at_rest, feed, paid_for_certain, ready, settle, way_of_a_note
+from kiosk.plugins.conformance.orders import COMMANDS
 from kiosk.plugins.conformance.subject import Subject
+from kiosk.plugins.devices import WriteTimedOut
 
 #: Different messages that say something about a device.
 FEWEST_VECTORS = 3
@@ -172,3 +175,44 @@ def recovery(subject: Subject) -> Iterable[Finding]:
         talk.kill()
         settle(talk)
         yield from talk.findings
+
+
+def disturbed(subject: Subject) -> Iterable[Finding]:
+    """Give orders, stall the line and pull the cable on a note's way or in a payout: the books stay right."""
+    subject.must_be("BillAcceptor", "CoinAcceptor", "CoinDispenser")
+    payouts = subject.spec.device_class == "CoinDispenser"
+    moments = PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS)
+    for moment in moments[1::2]:
+        for name, disturb in (("all orders", _all_orders), ("a stalled line", _stall), ("the cable out", _cable)):
+            talk = ready(subject, f"{name} {moment} ms after it began")
+            if payouts:
+                talk.intend_payout("payout-1", 4)
+            else:
+                feed(talk)
+            talk.run(moment)
+            disturb(talk)
+            if payouts:
+                talk.run(30_000, lambda talk=talk: bool(talk.payouts))  # type: ignore[misc]
+                paid_for_certain(talk)
+            else:
+                at_rest(talk)
+                talk.enable()
+                feed(talk)  # and it goes on
+                settle(talk)
+            yield from talk.findings
+
+
+def _all_orders(talk: Conversation) -> None:
+    for cmd in COMMANDS:
+        if not isinstance(cmd, Dispense):
+            talk.order(cmd)
+
+
+def _stall(talk: Conversation) -> None:
+    talk.do("port(WriteTimedOut)", lambda driver: driver.port(WriteTimedOut(), talk.now))
+
+
+def _cable(talk: Conversation) -> None:
+    talk.pull()
+    talk.run(1500)
+    talk.plug()

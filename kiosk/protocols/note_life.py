@@ -25,9 +25,9 @@ What is the credit point: VEND VALID (ID003), BILL STACKED (CCNET), the stacked 
 * A credit point of another value right behind that of a booked note is another note, which nobody announced.
 * A note whose stack command is out and that met a jam or a manipulation is a dispute if nothing more is told of it.
 * A credit point that names no value (a *blank* one, EBDS sheet §8) credits a note whose stack command may have gone
-  out, and is a finding otherwise: units tell one when a box is put back.  A note that nobody ordered in and that is gone
-  from escrow behind one is a dispute: units that finish such a note after a power cut do not name it.  Where a unit is
-  known to name its notes, a blank one that was not seen happening is a dispute (`Limits.dispute_blank`).
+  out, and is a finding otherwise: units tell one when a box is put back.  A note that nobody ordered in and that is
+  gone from escrow behind one is a dispute: units that finish such a note after a power cut do not name it.  Where a
+  unit is known to name its notes, a blank one that was not seen happening is a dispute (`Limits.dispute_blank`).
 """
 
 from __future__ import annotations

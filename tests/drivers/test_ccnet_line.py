@@ -311,6 +311,17 @@ def test_the_line_rests_behind_a_missing_reply_so_that_a_late_one_is_never_ackno
     assert "unexpected" in kinds(rig)
 
 
+def test_a_mask_whose_ack_was_lost_may_be_in_force_and_its_notes_are_taken() -> None:
+    rig = ready(enable=False)
+    rig.show(DISABLED, ms=2_000)
+    rig.unit.replies[ENABLE] = b""
+    rig.order(EnableNotes((eur(20),)))
+    while bytes((ENABLE,)) not in {heard[:1] for heard in rig.unit.heard[-1:]}:
+        rig.run(20)
+    rig.show(ACCEPTING, ESCROW, data=b"\x02")
+    assert [event.value for event in rig.told(NoteEscrowed)] == [eur(20)]  # type: ignore[attr-defined]
+
+
 def test_a_bill_stacked_that_nobody_asked_for_leaves_no_note_returned() -> None:
     rig = ready()
     note = rig.feed()

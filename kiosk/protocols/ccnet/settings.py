@@ -174,6 +174,8 @@ class UnitSettings:
             self._done(step, answer, now)
             return
         self._tries += 1
+        if step.command is HostCommand.ENABLE_BILL_TYPES and answer.kind == "silence":
+            self._applied = None  # the unit may have taken it all the same
         if answer.kind == "illegal" and step.asks and self._tries < self._options.tries:
             return  # the unit has left UNIT DISABLED; a state shows when to ask again
         if answer.kind != "illegal" and self._tries < self._options.tries:

@@ -355,7 +355,7 @@ SPEC = DriverSpec(
     options=CctalkBillOptions,
     build=CctalkBillValidator,
     summary="bill validators that speak ccTalk, in clear or encrypted, also on a bus with others",
-    capabilities=Capabilities(hold=True, inhibit_by_value=True),
+    capabilities=Capabilities(hold=True, inhibit_by_value=True, shares_line=True),
     line={"serial": {"baud": 9600, "parity": "N", "bits": 8, "stop": 1}},
     states=(*_CALM, "initializing", "events_lost", *_STATES, UNKNOWN_STATE[0], MISCONFIGURED_STATE[0]),
     protocol="cctalk",

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from kiosk.api import (
+    Capabilities,
     CheckHealth,
     CoinAccepted,
     CoinRejected,
@@ -348,6 +349,7 @@ SPEC = DriverSpec(
     options=CctalkCoinOptions,
     build=CctalkCoinAcceptor,
     summary="coin acceptors that speak ccTalk, also on a bus with others",
+    capabilities=Capabilities(shares_line=True),
     line={"serial": {"baud": 9600, "parity": "N", "bits": 8, "stop": 1}},
     states=(*_CALM, "initializing", "events_lost", "failure", UNKNOWN_STATE[0], MISCONFIGURED_STATE[0]),
     protocol="cctalk",

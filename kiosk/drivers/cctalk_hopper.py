@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kiosk.api import (
+    Capabilities,
     CheckHealth,
     CommandRefused,
     Confirm,
@@ -270,6 +271,7 @@ SPEC = DriverSpec(
     options=CctalkHopperOptions,
     build=CctalkHopper,
     summary="coin hoppers that speak ccTalk, also on a bus with others",
+    capabilities=Capabilities(shares_line=True),
     line={"serial": {"baud": 9600, "parity": "N", "bits": 8, "stop": 1}},
     states=(*HOPPER_STATES, UNKNOWN_STATE[0], MISCONFIGURED_STATE[0]),
     protocol="cctalk",

@@ -23,15 +23,19 @@ class Recorded(msgspec.Struct, frozen=True):
 RECORDED: dict[str, Recorded] = {
     "id003_acceptor": Recorded(
         "gold",
+        not_applicable=("turns",),
     ),
     "ebds_acceptor": Recorded(
         "gold",
+        not_applicable=("turns",),
     ),
     "ccnet_acceptor": Recorded(
         "gold",
+        not_applicable=("turns",),
     ),
     "ssp_acceptor": Recorded(
         "gold",
+        not_applicable=("turns",),
     ),
     "cctalk_bill_validator": Recorded(
         "gold",
@@ -51,6 +55,7 @@ RECORDED: dict[str, Recorded] = {
             "confirm",
             "recovery",
             "disturbed",
+            "turns",
             "power",
             "explained",
         ),
@@ -62,6 +67,7 @@ RECORDED: dict[str, Recorded] = {
             "confirm",
             "recovery",
             "disturbed",
+            "turns",
             "power",
             "explained",
         ),
@@ -73,6 +79,7 @@ RECORDED: dict[str, Recorded] = {
             "confirm",
             "recovery",
             "disturbed",
+            "turns",
             "power",
             "explained",
         ),
@@ -83,6 +90,7 @@ RECORDED: dict[str, Recorded] = {
             "departed",
             "recovery",
             "disturbed",
+            "turns",
             "power",
         ),
     ),

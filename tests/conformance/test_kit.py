@@ -32,6 +32,8 @@ from kiosk.plugins.devices import (
     OpenNote,
     Outbound,
     PortEvent,
+    PortRequest,
+    Reply,
     Sent,
     Write,
     WriteTimedOut,
@@ -404,6 +406,35 @@ class Boasts(Behind):
         return events
 
 
+class Interrupts(Behind):
+    """Gives itself what it should ask for; `mine` are the kinds of requests that never reach the line."""
+
+    mine: tuple[str, ...] = ("turn", "turn_over")
+    now = 0
+
+    def port(self, event: PortEvent, now: int) -> None:
+        self.now = now
+        self.driver.port(event, now)
+
+    def tick(self, now: int) -> None:
+        self.now = now
+        self.driver.tick(now)
+
+    def take_outbound(self) -> list[Outbound]:
+        taken: list[Outbound] = []
+        for _ in range(5):
+            for item in self.driver.take_outbound():
+                if isinstance(item, PortRequest) and item.kind in self.mine:
+                    self.driver.port(Reply(item.id, True), self.now)
+                else:
+                    taken.append(item)
+        return taken
+
+
+class Hogs(Interrupts):
+    mine = ("turn_over",)
+
+
 class Shrugs(Behind):
     """Refuses without saying what."""
 
@@ -458,6 +489,8 @@ def test_each_money_rule_finds_the_coin_acceptor_that_breaks_it(rule: str, drive
         ("power", Boasts, "coins left the hopper"),
         ("recovery", ForgetsMarks, "coins left the hopper"),
         ("confirm", Rushes, "before the payout was committed"),
+        ("turns", Interrupts, "not its turn"),
+        ("turns", Hogs, "keeps the turn"),
     ],
 )
 def test_each_money_rule_finds_the_hopper_that_breaks_it(rule: str, driver: type[Behind], words: str) -> None:
@@ -485,7 +518,7 @@ def test_every_order_there_is_is_tried() -> None:
 
 
 def test_every_rule_has_a_driver_here_that_breaks_it() -> None:
-    money = {"conversation", "power", "recovery", "confirm", "departed", "disturbed", "explained"}
+    money = {"conversation", "power", "recovery", "confirm", "departed", "disturbed", "explained", "turns"}
     assert {rule.id for rule in RULES} == {name for name, *_ in BROKEN} | money
 
 

@@ -133,6 +133,10 @@ class Bench:
     def heard(self, event: DeviceEvent) -> None:
         """The driver told something; the bench only listens."""
 
+    def answered(self, request: PortRequest) -> Reply:
+        """The driver asked the port for something: a port of a bench can do nothing."""
+        return Reply(request.id, False)
+
     def wrote(self, data: bytes) -> None:
         """The driver wrote something; on the bench it goes nowhere."""
 
@@ -173,7 +177,8 @@ class Bench:
     def _answer(self, driver: Driver, outbound: Iterable[Outbound], what: str) -> None:
         for item in outbound:
             if isinstance(item, PortRequest):
-                self.guard("port(Reply)", lambda item=item: driver.port(Reply(item.id, False), self.now))  # type: ignore[misc]
+                reply = self.answered(item)
+                self.guard("port(Reply)", lambda reply=reply: driver.port(reply, self.now))  # type: ignore[misc]
             elif isinstance(item, Write):
                 self.written.append(item.data)
                 self.wrote(item.data)

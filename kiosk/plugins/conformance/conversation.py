@@ -33,7 +33,7 @@ from kiosk.model.device_events import (
 from kiosk.model.ids import NoteId
 from kiosk.model.money import Money
 from kiosk.plugins.conformance.bench import MOST_TICKS, MS, Bench
-from kiosk.plugins.devices import DriverSpec, DriverTools, OpenNote
+from kiosk.plugins.devices import DriverSpec, DriverTools, OpenNote, PortRequest, Reply
 from kiosk.protocols.rehearsal import Rehearsal
 
 #: How long a message is on the line, and how long the core takes to commit.
@@ -57,6 +57,12 @@ class Conversation(Bench):
     ) -> None:
         super().__init__(spec, rehearsal, tools, situation)
         self.faults = faults
+        #: Other drivers are on the line, and now and then it is their turn.
+        self.shared = False
+        #: It ever asked for one.
+        self.asked_for_turns = False
+        #: The turn is the driver's.
+        self.holds = False
         #: False while the cable is out.
         self.plugged = True
         #: False: escrowed notes are left alone.
@@ -131,8 +137,20 @@ class Conversation(Bench):
 
     # --- the line -------------------------------------------------------------------------------------------------
 
+    def answered(self, request: PortRequest) -> Reply:
+        """Grant the turn of a shared line, or say that somebody else has it."""
+        self.asked_for_turns = self.asked_for_turns or request.kind == "turn"
+        if not self.shared or request.kind not in ("turn", "turn_over"):
+            return super().answered(request)
+        if request.kind == "turn" and not self.holds and self._chance.randrange(3) == 0:
+            return Reply(request.id, False, b"busy")
+        self.holds = request.kind == "turn"
+        return Reply(request.id, True)
+
     def wrote(self, data: bytes) -> None:
         """What the driver writes comes to the device."""
+        if self.shared and not self.holds:
+            self.found("writes on a shared line while it is not its turn")
         for message in self._on_the_way(data):
             self._later(LATENCY, lambda message=message: self._to_device(message))  # type: ignore[misc]
 

@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
          silver.recovery),
     Rule("disturbed", "silver", "Orders, a stalled line and a pulled cable on a note's way leave the books right.",
          silver.disturbed),
+    Rule("turns", "silver", "On a shared line it writes in its turn only, and gives the turn back.", silver.turns),
     Rule("conversation", "gold", "On a line that loses, doubles and garbles, what is booked is what is in the box.",
          gold.conversation),
     Rule("power", "gold", "Over power cuts no note is booked twice, and none in the box is forgotten.",

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from kiosk.model.commands import Dispense, HoldNote, Print, ReturnNote, StackNote
 from kiosk.model.device_events import CommandRefused, DeviceState, NoteStacked, Printed, PrintReady
 from kiosk.model.slip import Cut, Slip, Words
-from kiosk.plugins.conformance.bench import Finding
+from kiosk.plugins.conformance.bench import MS, Finding
 from kiosk.plugins.conformance.conversation import Conversation
 from kiosk.plugins.conformance.hands import at_rest, feed, paid_for_certain, ready, settle, way_of_a_note
 from kiosk.plugins.conformance.orders import COMMANDS
-from kiosk.plugins.conformance.subject import Subject
+from kiosk.plugins.conformance.subject import NotApplicable, Subject
 from kiosk.plugins.devices import WriteTimedOut
 
 #: Different messages that say something about a device.
@@ -20,6 +20,8 @@ FEWEST_VECTORS = 3
 MOST_STATUS_BYTES = 2000
 #: Moments of a note's way at which something is cut.
 MOMENTS = 8
+#: Nanoseconds for which one exchange may keep a shared line.
+LONGEST_TURN = 5_000 * MS
 PAYOUT_MOMENTS = (5, 60, 200, 400, 700, 1200)
 SLIP = Slip((Words("Conformance"), Words("one line more"), Cut()))
 
@@ -200,6 +202,31 @@ def disturbed(subject: Subject) -> Iterable[Finding]:
                 feed(talk)  # and it goes on
                 settle(talk)
             yield from talk.findings
+
+
+def turns(subject: Subject) -> Iterable[Finding]:
+    """Share the line: nothing is written out of turn, and the turn is given back, also where nobody answers."""
+    talk = subject.conversation("a shared line")
+    if not subject.spec.capabilities.shares_line:
+        talk.run(3000)
+        if talk.asked_for_turns:
+            return [Finding("declaration", "asks for its turn, and does not declare that it shares its line")]
+        raise NotApplicable("the driver wants a line of its own")
+    talk = subject.conversation("a shared line", shared=True)
+    longest = 0
+    for answering in (True, False):
+        if not answering:
+            talk.hand(lambda device: device.cut_power())
+        for _ in range(400):
+            since, before = talk.now, talk.holds
+            talk.run(25)
+            longest = longest + talk.now - since if before and talk.holds else 0
+            if longest > LONGEST_TURN:
+                talk.found("keeps the turn for seconds")
+                return talk.findings
+    if not talk.written:
+        talk.found("never writes when it has to ask for its turn")
+    return talk.findings
 
 
 def _all_orders(talk: Conversation) -> None:

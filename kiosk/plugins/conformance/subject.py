@@ -46,8 +46,10 @@ class Subject:
             raise NotApplicable("the driver's rehearsal has no vectors")
         return self.rehearsal.vectors
 
-    def conversation(self, situation: str, faults: Faults | None = None, *, seed: int = 0) -> Conversation:
-        """Return a fresh driver that talks to a fresh device, its port open.
+    def conversation(
+        self, situation: str, faults: Faults | None = None, *, seed: int = 0, shared: bool = False
+    ) -> Conversation:
+        """Return a fresh driver that talks to a fresh device, its port open; `shared`: others are on the line.
 
         Raises:
             NotApplicable: there is no device role.
@@ -55,6 +57,7 @@ class Subject:
         if self.rehearsal.device is None:
             raise NotApplicable("the driver's rehearsal has no device to talk to")
         talk = Conversation(self.spec, self.rehearsal, self.tools, situation, faults or Faults(), seed)
+        talk.shared = shared
         talk.remember()
         talk.open()
         return talk

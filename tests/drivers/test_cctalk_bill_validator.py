@@ -325,6 +325,14 @@ def test_an_empty_escrow_without_any_event_is_a_dispute_and_no_return() -> None:
     assert not rig.told(NoteReturned)
 
 
+def test_a_unit_that_says_nak_where_its_escrow_is_empty_makes_the_same_dispute() -> None:
+    unit, rig, note = in_escrow()
+    unit.handlers[H.ROUTE_BILL] = lambda data: NAK
+    rig.order(StackNote(note))
+    rig.run(25_000)
+    assert rig.told(NoteDisputed)[0].note == note
+
+
 def test_a_stack_order_that_was_taken_and_shows_no_end_is_repeated_and_then_a_dispute() -> None:
     unit, rig, note = ordered_in()
     rig.run(40_000)
@@ -503,11 +511,21 @@ def test_an_open_note_that_lies_in_escrow_still_is_sent_back() -> None:
     assert [(r.note, r.reason) for r in rig.told(NoteReturned)] == [(NoteId("b", 7), "escrow_after_restart")]
 
 
-def test_an_open_note_of_which_no_event_tells_is_looked_for_in_escrow_and_then_disputed() -> None:
-    unit, rig = bench(Validator(), intended(), device_mark="12345678:0")
-    rig.run(25_000)
-    assert unit.last(H.ROUTE_BILL) == RETURN
-    assert rig.told(NoteDisputed)[0].note == NoteId("b", 7)
+@pytest.mark.parametrize("mark", ["12345678:0", "", "999:3"])
+def test_an_open_note_of_which_no_event_tells_is_a_dispute(mark: str) -> None:
+    _, rig = bench(Validator(), intended(), device_mark=mark)
+    assert [disputed.note for disputed in rig.told(NoteDisputed)] == [NoteId("b", 7)]
+
+
+def test_the_return_of_another_note_proves_nothing_of_an_open_one_without_a_counter() -> None:
+    unit = Validator()
+    unit.happen((2, 1), (2, 0))
+    unit.feed(2)
+    unit, rig = bench(unit, intended())
+    unit.happen((0, 1))
+    rig.run(1000)
+    assert len(rig.told(NoteDisputed)) == 1
+    assert not rig.told(NoteReturned)
 
 
 def test_an_open_note_whose_events_are_lost_is_a_dispute() -> None:

@@ -56,6 +56,8 @@ class BillPath:
         self._routed: Order | None = None
         self._empty = False
         self._routed_at = 0
+        #: Since when the unit takes no order for the note, None where it does.
+        self._refused_since: int | None = None
         #: Until when a unit that was reset may still tell what became of a note.
         self._waking_until: int | None = None
         self._first = True
@@ -85,7 +87,7 @@ class BillPath:
 
     def _woken(self, now: int) -> None:
         self.settings_lost = True
-        self._routed, self._empty = None, False
+        self._routed, self._empty, self._refused_since = None, False, None
         self._waking_until = now + self._options.waking_ms * MS
         self._sight = Sight(Seen.INITIALIZING, name="unit_was_reset")
 
@@ -95,11 +97,8 @@ class BillPath:
         credits = [at for at, event in enumerate(events) if event.kind and event.code == BILL_CREDIT]
         escrows = [at for at, event in enumerate(events) if event.kind and event.code == BILL_PENDING]
         begin = credits[0] if credits else escrows[-1] if escrows and not news.lost else None
-        if begin is None:
-            if news.lost:
-                self._untraced("events_lost", now)
-            else:  # nothing speaks of it: send it back if it is there, and see
-                self._sight = Sight(Seen.IN_ESCROW, name="not_told")
+        if begin is None:  # what lies in escrow now may be another note, so its end would prove nothing
+            self._untraced("events_lost" if news.lost else "not_told", now)
             begin = len(events)
         note = (_RETURNED, _STRANGER)
         return [event for at, event in enumerate(events) if at >= begin or not (event.kind or event.code in note)]
@@ -124,6 +123,9 @@ class BillPath:
                 self._untraced("escrow_empty", now)
                 return
             self._routed = None
+        if self._refused_since is not None and now - self._refused_since >= self._options.order_limit_ms * MS:
+            self._untraced("orders_refused", now)
+            return
         self._watch.saw(self._sight, now)
 
     def routed(self, order: Order, answer: Answer, now: int) -> bool:
@@ -132,6 +134,11 @@ class BillPath:
         self._empty = error == ROUTE_ESCROW_EMPTY and order is not Order.HOLD
         if self._empty or (answer.acked and order is Order.STACK):
             self._routed, self._routed_at = order, now
+        refused = answer.outcome is Outcome.NAK or (bool(error) and not self._empty)
+        if answer.acked or self._empty:
+            self._refused_since = None
+        elif refused and order is not Order.HOLD and self._refused_since is None:
+            self._refused_since = now  # some units say NAK where the escrow is empty
         if answer.acked and order is Order.HOLD and self._sight.seen is Seen.IN_ESCROW:
             held = self._sight
             self._sight = Sight(
@@ -202,7 +209,7 @@ class BillPath:
         self._rest(now)
 
     def _edge(self, seen: Seen, event: Happened, name: str, now: int) -> None:
-        self._routed, self._empty, self._waking_until = None, False, None
+        self._routed, self._empty, self._waking_until, self._refused_since = None, False, None, None
         ticket = event.kind == BILL_COUPON
         value = self.table.get(event.kind)
         self._sight = Sight(seen, name, event.raw, event.kind, value, ticket=ticket, mark=event.mark)
@@ -214,7 +221,7 @@ class BillPath:
 
     def _untraced(self, name: str, now: int, raw: str = "") -> None:
         """Nothing will tell any more what became of a note: a dispute, if its stack command may have gone out."""
-        self._routed, self._empty = None, False
+        self._routed, self._empty, self._refused_since = None, False, None
         self._watch.saw(Sight(Seen.NOTHING, name=name, raw=raw, doubt=True), now)
         self._watch.saw(Sight(Seen.POWER_UP, name=name, raw=raw), now)
         self._sight = _REST

@@ -28,6 +28,10 @@ _GOOD = ("ok", "warn")
 FAULT_KINDS = 32
 
 
+#: What a device tells of itself, and no table of the checkout is asked about.
+OF_THE_DEVICE = DeviceState | Identified | NotesKnown | CoinsKnown | HopperKnown | HopperLevel
+
+
 class DevicePage(msgspec.Struct):
     """One device."""
 

@@ -32,6 +32,7 @@ from kiosk.core.clockwatch import ClockWatch
 from kiosk.core.committer import Committer
 from kiosk.core.datawatch import DataWatch
 from kiosk.core.day import BusinessDay, day_of
+from kiosk.core.deviceboard import OF_THE_DEVICE
 from kiosk.core.hub_orders import HubOrders
 from kiosk.core.inbox import IntentPosted
 from kiosk.core.naming import named
@@ -46,16 +47,7 @@ from kiosk.core.supervisor import DeviceNews
 from kiosk.core.world import context_of, memory_of
 from kiosk.errors import JournalError, JournalFull, JournalLocked, KioskError, LedgerError, PolicyError
 from kiosk.model import facts
-from kiosk.model.device_events import (
-    CashboxInserted,
-    CoinsKnown,
-    DeviceState,
-    HopperKnown,
-    HopperLevel,
-    Identified,
-    NotesKnown,
-    ProtocolFault,
-)
+from kiosk.model.device_events import CashboxInserted, DeviceState, Identified, ProtocolFault
 from kiosk.model.instant import NS
 from kiosk.model.money import Money
 from kiosk.model.texts import Text, text
@@ -88,7 +80,7 @@ class Kernel:
         self._pending: deque[Waiting] = deque()
         self._stall = Stall(self.counts)
         self._retry_ns: int | None = None
-        self._next_watch_ns = 0
+        self._next_watch_ns = self._next_data_ns = 0
         self._disk = DiskWatch(parts.journal)
         self._refusals = Refusals(self.counts)
         #: Devices held because another unit answers under their name.
@@ -97,7 +89,6 @@ class Kernel:
         self._committer = Committer(parts, self._day)
         self._data = DataWatch(parts, self._append)
         self._clockwatch = ClockWatch(parts, self._append)
-        self._next_data_ns = 0
         self.hub = HubOrders(self, parts.books, parts.journal)
         self._performer = Performer(
             parts, self._orders, counts=self.counts, slip=self.slip, look_at_data=self._data.look,
@@ -144,7 +135,7 @@ class Kernel:
         """Take what a device told."""
         event, device = named(news.event, news.device), news.device
         page, changed = self.parts.board.heard(device, event)
-        if isinstance(event, DeviceState | Identified | NotesKnown | CoinsKnown | HopperKnown | HopperLevel):
+        if isinstance(event, OF_THE_DEVICE):
             if page is not None and changed:
                 self._device_changed(device, event, news.generation)
         elif not isinstance(event, ProtocolFault):  # the board counts those
@@ -320,11 +311,7 @@ class Kernel:
         return self._orders.accepting
 
     def slip(self, number: int) -> facts.Committed:
-        """Return a committed slip of the present epoch by its number.
-
-        Raises:
-            ReceiptError: there is none.
-        """
+        """Return a committed slip of the present epoch by its number; raises ReceiptError where there is none."""
         return self._committer.shelf.find(number)
 
     # --- journal ------------------------------------------------------------------------------------------

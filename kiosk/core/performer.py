@@ -22,7 +22,7 @@ from kiosk.checkout.effects import (
     Release,
     Restart,
 )
-from kiosk.checkout.events import AcceptorChanged, PinChecked
+from kiosk.checkout.events import PinChecked
 from kiosk.checkout.steps import job_name
 from kiosk.core import lookups
 from kiosk.core.orders import Orders
@@ -49,12 +49,12 @@ class Performer:
         look_at_data: Callable[[], None],
         slip: Callable[[int], facts.Committed],
         close_shutter: Callable[[str], None],
-        released: Callable[[str], bool],
+        released: Callable[[str], None],
         fault: Callable[[str], None],
     ) -> None:
         """`now` has an event handled before all that wait, `later` after them; `fault` is told what went wrong.
 
-        `released` accepts a device that is held because another unit answers, and tells whether it was.
+        `released` accepts a device that is held because another unit answers.
         """
         self._parts = parts
         self._orders = orders
@@ -123,9 +123,7 @@ class Performer:
         self._now(PinChecked(told.person, told.roles, effect.purpose, told.problem))
 
     def _release(self, device: str) -> None:
-        if self._released(device):
-            self._orders.forget_accepted()
-            self._later(AcceptorChanged())
+        self._released(device)
         try:
             self._parts.release(device)
         except DriverError as error:

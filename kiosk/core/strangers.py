@@ -82,14 +82,12 @@ class Strangers:
         self._board.let_go(device)
         return told
 
-    def released(self, device: str) -> bool:
+    def released(self, device: str) -> None:
         """Accept the device where it is held: a person at the menu brings it back, which is journaled already."""
         page = self._board.pages.get(device)
-        if page is None or page.behind is None:
-            return False
-        self._commit((facts.DeviceIdentified(device, *identity_of(page)),), f"device:{device}")
-        self._board.let_go(device)
-        return True
+        if page is not None and page.behind is not None:
+            self._commit((facts.DeviceIdentified(device, *identity_of(page)),), f"device:{device}")
+            self._board.let_go(device)
 
 
 def identity_of(page: DevicePage) -> Identity:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.checkout import intents
+from kiosk.core.deviceboard import DeviceBoard
 from kiosk.core.kernel import Kernel
 from kiosk.core.strangers import Identity, is_another
 from kiosk.errors import DriverError
@@ -120,6 +121,21 @@ def test_money_that_a_held_unit_tells_of_is_booked_all_the_same(rig: Loose) -> N
     rig.news("notes", d.NoteStacked(rig.token, None, usd(500)))
     assert rig.confirmed(rig.token)
     assert rig.kernel.books.box == {"USD": {500: 1}}
+
+
+def test_nothing_that_a_held_unit_could_take_is_known_until_it_is_let_go() -> None:
+    board = DeviceBoard((("notes", "BillAcceptor", "x"), ("hopper", "CoinDispenser", "x")))
+    board.heard("notes", d.NotesKnown((usd(500),)))
+    board.heard("hopper", d.HopperKnown(usd(25)))
+    for name in ("notes", "hopper"):
+        board.heard(name, d.DeviceState("idling", "ok"))
+        board.hold(name, "another_device", "")
+    assert [(page.notes, page.coin, page.ready) for page in board.pages.values()] == [((), None, False)] * 2
+    for name in ("notes", "hopper"):
+        board.let_go(name)
+    assert [(page.notes, page.coin, page.ready) for page in board.pages.values()] == [
+        ((usd(500),), None, True), ((), usd(25), True)
+    ]  # fmt: skip
 
 
 def test_a_port_that_follows_the_unit_holds_nobody(rig: Loose) -> None:

@@ -186,6 +186,26 @@ def test_a_hundred_replugs_leak_nothing_and_come_back_at_once(
     assert told("reconnecting") == cycles * count
 
 
+def test_a_device_that_stays_away_is_told_as_gone_when_the_grace_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.core.grace.GRACE_NS", 50 * MS)
+    plug = Plug(tmp_path / "usb-adapter")
+    states: list[str] = []
+    supervisor = Supervisor(
+        [DeviceConfig(name="notes", driver="greeter", line={"port": str(plug.link)})], SPECS, DriverTools("USD"),
+        lambda news: states.append(news.event.state) if isinstance(news.event, DeviceState) else None,
+        lambda device: ({}, None, bytes(32)), hotplug=False,
+    )  # fmt: skip
+    plug.plug()
+    supervisor.start()
+    plug.answer(1)
+    until(lambda: states == ["idling"])
+    plug.unplug()
+    until(lambda: states == ["idling", "reconnecting", "unknown"])
+    assert supervisor.stop() == []
+
+
 def threads() -> int:
     return sum(thread.name.startswith("line-") for thread in threading.enumerate())
 

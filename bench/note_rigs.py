@@ -71,14 +71,32 @@ def _unit(protocol: str, **habits: Any) -> Callable[[], NoteUnit]:
     return make
 
 
+#: A note that met trouble on its way to the box stays open for an operator, whatever the unit does next (CCNET §7).
+_CCNET_UNTOLD = frozenset({"jam-then-stacked", "jam-then-returned", "jam-for-long", "box-removed"})
 #: A disabled unit pushes back whatever is fed by force.
 _EBDS_LACKS = frozenset({"stacked-outside-a-session"})
 #: There are no detailed codes (EBDS sheet §5): a unit that rests behind a power cut or a jam has told nothing.
 _EBDS_UNTOLD = frozenset({"power-up-in-acceptor", "jam-then-returned"})
 
+
+def _bills(framing: dict[str, Any]) -> Callable[[], NoteUnit]:
+    """Return how to build a ccTalk bill validator that is set to another form of frames."""
+
+    def make() -> NoteUnit:
+        from kiosk.protocols.cctalk.device_bill import CctalkBillValidator
+        from kiosk.protocols.cctalk.frames import Framing
+
+        return CctalkBillValidator(framing=Framing(**framing))
+
+    return make
+
+
 RIGS: tuple[Rig, ...] = (
     Rig(name="id003", protocol="id003", driver="id003_acceptor", unit=_unit("id003")),
-    Rig(name="ccnet", protocol="ccnet", driver="ccnet_acceptor", unit=_unit("ccnet")),
+    Rig(
+        name="ccnet", protocol="ccnet", driver="ccnet_acceptor", unit=_unit("ccnet"), untold=_CCNET_UNTOLD,
+        lacks=frozenset({"stacked-outside-a-session"}),
+    ),
     Rig(
         name="ebds", protocol="ebds", driver="ebds_acceptor", unit=_unit("ebds"), lacks=_EBDS_LACKS,
         untold=_EBDS_UNTOLD, skips_unread=True,
@@ -94,6 +112,18 @@ RIGS: tuple[Rig, ...] = (
     Rig(
         name="essp", protocol="ssp", driver="ssp_acceptor", unit=_unit("ssp"), options={"encryption": "require"},
         back=("reject", {}),
+    ),
+    Rig(
+        name="cctalk", protocol="cctalk", driver="cctalk_bill_validator", unit=_unit("cctalk"),
+        back=("route_bill", {"route": 0}),
+    ),
+    Rig(
+        name="cctalk-crc", protocol="cctalk", driver="cctalk_bill_validator", options={"checksum": "crc"},
+        unit=_bills({"checksum": "crc"}),
+    ),
+    Rig(
+        name="cctalk-bnv", protocol="cctalk", driver="cctalk_bill_validator", options={"encryption_key": "123456"},
+        unit=_bills({"key": "123456"}),
     ),
 )  # fmt: skip
 BY_NAME = {rig.name: rig for rig in RIGS}

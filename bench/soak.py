@@ -3,8 +3,8 @@
     python -m bench.soak [--notes N] [--real N] [--seed N] [--jobs N] [--only NAME]
 
 First `--notes` notes for each row of `note_rigs` on a virtual clock, with losses, duplicates, garbling, delays and cuts
-of the unit's power; then `--real` notes each over a pty in real time, through the line thread that a kiosk uses.  The
-last line is one JSON object: runs, notes, differences, seeds.
+of the unit's power; as many coins, and a tenth as many payouts of a hopper; then `--real` notes each over a pty in real
+time, through the line thread that a kiosk uses.  The last line is one JSON object: runs, notes, differences, seeds.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import argparse
 import json
 import multiprocessing
 import time
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from bench.note_rigs import BY_NAME, BYTE_NS, RIGS
+from bench.soak_coins import soak_coins, soak_hopper
 from bench.soak_real import soak_really
 from bench.soak_wire import BAD
 from bench.soak_world import soak
@@ -45,6 +47,13 @@ def play(task: tuple[str, int, int]) -> dict[str, Any]:
     return {"name": name, "seed": seed, "cpu_s": round(time.process_time() - begin, 1), **told}
 
 
+def play_coins(task: tuple[str, int, int]) -> dict[str, Any]:
+    """Play coins into an acceptor, or out of a hopper."""
+    name, seed, many = task
+    told = soak_coins(many, seed) if name == "coins" else soak_hopper(many // 10, seed, power_cuts=bool(seed % 2))
+    return {"name": name, "seed": seed, **told}
+
+
 def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
     def pieces(key: str) -> int:
         return sum(sum(row.get(key, {}).values()) for row in rows)
@@ -56,6 +65,15 @@ def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "faults": pieces("faults"), "virtual_hours": round(sum(row.get("virtual_s", 0) for row in rows) / 3600, 1),
         "differences": sum(len(row["differences"]) for row in rows),
     }  # fmt: skip
+
+
+def _coins(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    told: dict[str, Counter[str]] = {}
+    for row in rows:
+        told.setdefault(row["name"], Counter()).update(
+            {key: n for key, n in row.items() if type(n) is int and key != "seed"}
+        )
+    return {name: dict(counts) for name, counts in told.items()}
 
 
 def main() -> None:
@@ -77,13 +95,24 @@ def main() -> None:
             rows.append(row)
             wrong = f": {'; '.join(row['differences'])[:300]}" if row["differences"] else ""
             print(f"{len(rows)}/{len(tasks)} {row['name']} seed {row['seed']}, {row['cpu_s']} s{wrong}", flush=True)
+    coins: list[dict[str, Any]] = []
+    if not asked.only:
+        with multiprocessing.Pool(asked.jobs) as pool:
+            todo = [
+                (name, asked.seed + run, -(-asked.notes // runs)) for run in range(runs) for name in ("coins", "hopper")
+            ]
+            for row in pool.imap_unordered(play_coins, todo):
+                coins.append(row)
+                print(f"{row['name']} seed {row['seed']}: {row}", flush=True)
     real = soak_really(rigs, asked.real, asked.seed, tell=lambda text: print(text, flush=True)) if asked.real else {}
     by_name = {rig.name: _sum([row for row in rows if row["name"] == rig.name]) for rig in rigs}
     differing = [f"{row['name']} seed {row['seed']}: {each}" for row in rows for each in row["differences"]]
     differing += [f"{name} in real time: {each}" for name, told in real.items() for each in told["differences"]]
+    differing += [f"{row['name']} seed {row['seed']}: {each}" for row in coins for each in row["differences"]]
     print(json.dumps({
-        "campaign": "soak", "runs": len(rows) + len(real), "differences": len(differing), "differing": differing[:20],
-        "virtual": by_name, "real": real, "seeds": [asked.seed, asked.seed + runs - 1],
+        "campaign": "soak", "runs": len(rows) + len(coins) + len(real),
+        "differences": len(differing), "differing": differing[:20],
+        "virtual": by_name, "coins": _coins(coins), "real": real, "seeds": [asked.seed, asked.seed + runs - 1],
         "seconds": round(time.monotonic() - begin, 1),
     }))  # fmt: skip
 

@@ -62,7 +62,15 @@ class World:
     """Owns both ends, the line between them and the clock."""
 
     def __init__(
-        self, spec: DriverSpec, options: Any, unit: NoteUnit, *, seed: int, byte_ns: int, faults: Faults
+        self,
+        spec: DriverSpec,
+        options: Any,
+        unit: Any,
+        *,
+        seed: int,
+        byte_ns: int,
+        faults: Faults,
+        currency: str = "USD",
     ) -> None:
         self.chance = random.Random(seed)
         self.unit = unit
@@ -70,7 +78,7 @@ class World:
         self.line_counts: Counter[str] = Counter()
         self.to_unit = Way(self.chance, byte_ns, faults, self.line_counts)
         self.to_host = Way(self.chance, byte_ns, faults, self.line_counts)
-        self.driver: Driver = spec.build(options, DriverTools(currency=unit.currency))
+        self.driver: Driver = spec.build(options, DriverTools(currency=currency))
         self.driver.remember({}, None, self.chance.randbytes(32))
         self.credited: Counter[int] = Counter()
         self.unannounced: Counter[int] = Counter()

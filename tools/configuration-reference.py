@@ -98,6 +98,9 @@ WORDS = {
     "LineScannerOptions.max_length": "Longest label, characters.",
     "WedgeScannerOptions.max_length": "Longest label, characters.",
     "Id003Options.dtr": "As `rts`, for the DTR line.",
+    "CcnetOptions.dtr": "As `rts`, for the DTR line.",
+    "SspOptions.repeat_ms": "Time between two such polls.",
+    "HidPosScannerOptions.max_length": "Longest label, characters.",
     "Options.profile": "Name of a file in `printers/`, without `.toml`.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -304,6 +305,27 @@ def test_a_lost_reply_to_the_stack_order_credits_once_all_the_same() -> None:
     unit.happen((2, 0))
     rig.run(6000)
     assert len(rig.told(NoteStacked)) == 1
+
+
+def test_an_order_is_never_repeated_before_a_new_reading() -> None:
+    unit, rig, note = in_escrow()
+    unit.handlers[H.ROUTE_BILL] = lambda data: SILENT
+    rig.order(StackNote(note))
+    rig.run(10_000)
+    asked = [header for header, _ in unit.heard]
+    assert asked.count(H.ROUTE_BILL) > 1
+    assert (H.ROUTE_BILL, H.ROUTE_BILL) not in pairwise(asked)
+
+
+def test_an_inhibit_ordered_while_a_note_is_inside_waits_for_its_end() -> None:
+    unit, rig, _ = ordered_in()
+    rig.order(InhibitNotes())
+    rig.run(2000)
+    assert unit.master
+    unit.happen((2, 0))
+    rig.run(1000)
+    assert len(rig.told(NoteStacked)) == 1
+    assert not unit.master
 
 
 def test_lost_readings_of_the_buffer_lose_no_credit() -> None:

@@ -170,6 +170,29 @@ def test_an_order_whose_reply_is_lost_is_never_sent_again(executed: bool) -> Non
     assert ended(rig) == [(3, 0, "done") if executed else (0, 3, "not_executed")]
 
 
+def test_one_reading_alone_proves_nothing_about_an_order_whose_reply_was_lost() -> None:
+    unit, rig = bench()
+    late = {"readings": 0}
+
+    def stale(data: bytes) -> bytes:
+        late["readings"] += 1
+        before = HopperStatus(0, 0, 0, 0)
+        return encode_hopper_status(before) if late["readings"] == 1 else unit._turn(data)
+
+    def paid(data: bytes) -> bytes:
+        return number_bytes(100 if late["readings"] == 1 else unit.lifetime)
+
+    unit.lose[H.DISPENSE_HOPPER_COINS] = 1
+    rig.confirming = False
+    rig.order(Dispense("p1", 3))
+    rig.run(500)
+    unit.handlers |= {H.REQUEST_HOPPER_STATUS: stale, H.REQUEST_HOPPER_DISPENSE_COUNT: paid}
+    rig.confirming = True
+    rig.order(Confirm(rig.told(PayoutReady)[0].token))
+    rig.run(10_000)
+    assert ended(rig) == [(3, 0, "done")]
+
+
 def test_a_refused_order_pays_nothing_even_where_the_unit_counts_it() -> None:
     unit, rig = bench()
 
@@ -303,10 +326,11 @@ def test_a_hopper_lost_before_the_commit_pays_nothing_afterwards() -> None:
     unit, rig = bench()
     rig.confirming = False
     rig.order(Dispense("p1", 3))
+    rig.run(500)
     rig.unplug()
     rig.plug()
     rig.run(3000)
-    rig.order(Confirm(1))
+    rig.order(Confirm(rig.told(PayoutReady)[0].token))
     rig.run(3000)
     assert ended(rig) == [(0, 3, "not_executed")]
     assert not unit.count(H.DISPENSE_HOPPER_COINS)

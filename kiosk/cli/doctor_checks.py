@@ -59,15 +59,20 @@ def plugins(setup: Setup) -> Iterator[Check]:
 
 
 def links(machine: Machine, setup: Setup) -> Iterator[Check]:
-    """Every configured port is there and may be opened."""
+    """Every configured port is there, may be opened, and goes on meaning the same device."""
+    from kiosk.transports.identity import LOOSE, STEADINESS, steadiness, usb_facts_of_tty
+
     if not setup.devices:
         yield Check(
             "ports", "fail", "no device is configured", "add [[device]] sections; kiosk devices scan shows the ports"
         )
     for device in setup.devices:
         port = str(device.line.get("port", ""))
+        steady = steadiness(port, usb_facts_of_tty(port))
+        name = f"its name {STEADINESS[steady]}"
         if not port.startswith("/"):
-            yield Check("ports", "skip", f"{device.name}: {port or 'no path'} is found when it is opened")
+            told = f"{device.name}: {port or 'no path'} is found when it is opened"
+            yield Check("ports", "skip", f"{told}; {name}" if steady in LOOSE else told)
         elif not machine.exists(port):
             yield Check(
                 "ports",
@@ -82,15 +87,10 @@ def links(machine: Machine, setup: Setup) -> Iterator[Check]:
                 f"{device.name}: {port} may not be opened by this user",
                 "udevadm trigger, or run as the kiosk's user",
             )
+        elif steady in ("number", "kind"):
+            yield Check("ports", "warn", f"{device.name}: {port}; {name}", "kiosk devices scan names a steadier one")
         else:
-            stays = any(part in port for part in ("/by-id/", "/by-path/", "/dev/kiosk/")) or "/tty" not in port
-            told = f"{device.name}: {port}"
-            if stays:
-                yield Check("ports", "ok", told)
-            else:
-                yield Check(
-                    "ports", "warn", f"{told} can change places at a reboot", "use a link below /dev/serial/by-id"
-                )
+            yield Check("ports", "ok", f"{device.name}: {port}")
 
 
 def running(setup: Setup) -> Iterator[Check]:

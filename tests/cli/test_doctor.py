@@ -121,6 +121,17 @@ def test_a_fault_is_found_with_a_line_that_mends_it(
     assert fix in found[0].fix
 
 
+@pytest.mark.parametrize(
+    ("port", "state"), [("dev/ttyUSB0", "warn"), ("dev/serial/by-path/pci-0-usb-0:1:1.0-port0", "ok")]
+)
+def test_a_port_that_changes_places_is_found(machine: Doctored, config: Path, port: str, state: str) -> None:
+    (machine.root / port).parent.mkdir(parents=True, exist_ok=True)
+    (machine.root / port).touch()
+    config.write_text(config.read_text("utf-8").replace("/dev/kiosk/bill0", f"/{port}"), "utf-8")
+    found = [each for each in examine(machine, config) if each.id == "ports" and port in each.evidence]
+    assert [each.state for each in found] == [state]
+
+
 def test_a_clock_before_the_software_is_found(machine: Doctored, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_checks.time, "time_ns", lambda: 946_684_800 * 1_000_000_000)
     assert of(examine(machine, config), "clock") == ["fail"]

@@ -78,7 +78,8 @@ class EbdsAcceptor:
         self._watch = NoteWatch(limits(options))
         self._watch.events = self._events
         self._settings = UnitSettings(options, tools.currency)
-        self._folder = Folder(tools.currency, held=not options.note_timeout_s)
+        doubted = options.rejected_note == "disputed"
+        self._folder = Folder(tools.currency, held=not options.note_timeout_s, doubted=doubted)
         self._told: tuple[str, str, str] | None = None
         self._state_raw = ""
         self._edges = Edges()

@@ -303,6 +303,26 @@ def test_a_rejected_note_is_told_once_however_long_the_bit_stays() -> None:
     assert len(rig.told(NoteRejected)) == 2
 
 
+@pytest.mark.parametrize(("said", "fate"), [("returned", NoteReturned), ("disputed", NoteDisputed)])
+def test_a_note_that_is_rejected_behind_its_stack_order_was_returned(said: str, fate: type) -> None:
+    rig = ready(rejected_note=said)
+    rig.order(StackNote(rig.feed().note))
+    rig.show(STACKING)
+    rig.show(IDLING, BOX | REJECTED)
+    assert [type(event) for event in rig.told(NoteReturned, NoteDisputed)] == [fate]
+
+
+@pytest.mark.parametrize("trouble", [CHEATED, JAMMED])
+def test_a_note_that_is_rejected_beside_trouble_is_disputed(trouble: int) -> None:
+    rig = ready()
+    rig.order(StackNote(rig.feed().note))
+    rig.show(STACKING)
+    rig.show(IDLING, BOX | REJECTED | trouble)
+    rig.show(IDLING)
+    assert rig.told(NoteDisputed)
+    assert not rig.told(NoteReturned)
+
+
 def test_a_second_note_that_is_rejected_does_not_touch_the_one_in_escrow() -> None:
     rig = ready()
     note = rig.feed()

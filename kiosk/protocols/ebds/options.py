@@ -59,6 +59,10 @@ class EbdsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The same when it was the host that restarted: its first toggle may have acknowledged a stacked event that nobody
     #: read (§8 ``?``), so a unit at rest proves nothing.
     restarted_note: Literal["returned", "disputed"] = "disputed"
+    #: A note with its STACK out that the unit rejects, without a jam or a manipulation: ``returned``, because a note
+    #: ends stacked, returned or rejected and never in two of them (sheet §5), or ``disputed``, because the life of a
+    #: note in the sheet (§8) knows a rejection only before escrow.
+    rejected_note: Literal["returned", "disputed"] = "returned"
     #: A reply was lost behind STACK and the unit rests without an event: ``trusted``, it would have repeated the event,
     #: so the note was returned; ``doubted``, repeating rests on one written source (§9), so it is a dispute.
     lost_reply: Literal["trusted", "doubted"] = "doubted"

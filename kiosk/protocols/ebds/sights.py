@@ -79,8 +79,10 @@ def money(record: NoteRecord, currency: str) -> Money | None:
 class Folder:
     """Turns readings into sights; owns the last status, because rejected and cheated count by their edges (§5)."""
 
-    def __init__(self, currency: str, *, held: bool) -> None:
+    def __init__(self, currency: str, *, held: bool, doubted: bool = False) -> None:
         self._currency, self._held = currency, held
+        #: A rejection is no proof that a note came back.
+        self._doubted = doubted
         #: The status before; None before the first.
         self.before: Status | None = None
         #: A reply was lost since a note was last seen in escrow.  A unit that does not repeat itself (§9) told an event
@@ -112,7 +114,9 @@ class Folder:
                 return tuple(out)
         inside = State.ESCROWED in status.state or State.STACKING in status.state  # then it was a second note
         if _edge(Condition.REJECTED, status, before) and not inside:
-            out.append(Sight(Seen.GOING_BACK, "rejected", reading.raw, rejected="unknown", doubt=True))
+            clear = Condition.CASSETTE_ATTACHED in status.condition and Condition.CHEATED not in status.condition
+            doubt = self._doubted or self.lossy or faulty(status) or not clear
+            out.append(Sight(Seen.GOING_BACK, "rejected", reading.raw, rejected="unknown", doubt=doubt))
         if _edge(Condition.CHEATED, status, before):
             out.append(Sight(Seen.NOTHING, "cheated", reading.raw, doubt=True))
         if State.ESCROWED in status.state and (not row or named):

@@ -59,6 +59,8 @@ def test_each_status_has_its_sights_in_order(shown: str, sights: list[str]) -> N
 def test_rejected_and_cheated_count_by_their_edges() -> None:
     plain, both = reading("01 10 00 00 54 10"), reading("01 13 00 00 54 10")
     assert fold(plain, both) == ["rejected in doubt", "cheated in doubt", "idling"]
+    assert fold(plain, reading("01 12 00 00 54 10")) == ["rejected", "idling"]
+    assert fold(plain, reading("00 16 00 00 54 10")) == ["rejected in doubt", "fault in doubt"]
     assert fold(plain, both, both) == ["idling"]
     assert fold(both) == ["idling"]  # the first status has no edge
 

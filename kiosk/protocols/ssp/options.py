@@ -48,8 +48,9 @@ class SspOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     escrow_margin_ms: int = 1_500
     #: Longest time a note is held at all.
     hold_limit_ms: int = 120_000
-    #: Polls that should take a note and leave it in escrow, before it is sent back; and the time between them.
+    #: Polls that should take a note and leave it in escrow, before it is sent back.
     stack_tries: int = 5
+    #: Time between them; and how long a unit may say that it is disabled before it is enabled again.
     repeat_ms: int = 1_000
     #: Silence, or a jam that stands, for this long makes a note that was ordered in a dispute.
     resolve_ms: int = 30_000

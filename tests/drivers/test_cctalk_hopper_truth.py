@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from kiosk.api import CommandRefused, Confirm, Dispense, DriverTools, PayoutDisp
 from kiosk.drivers.cctalk_hopper import CctalkHopper as Driver
 from kiosk.drivers.cctalk_hopper import CctalkHopperOptions
 from kiosk.protocols.cctalk.device_hopper import CctalkHopper, HopperUnit
+from kiosk.protocols.cctalk.units import NodeHabits
 from tests.drivers.cctalk_bench import SECOND, Bench, Role
 
 OPTIONS = CctalkHopperOptions(security="serial", resolve_ms=60_000)
@@ -157,3 +160,19 @@ def test_each_payout_is_told_as_it_was_or_is_a_dispute_within_limits(
         settle(kiosk)
         hold(kiosk, 3)
         assert kiosk.left == 3
+
+
+@pytest.mark.parametrize("pin", ["", "1234"])
+def test_a_hopper_with_a_pin_pays_once_it_was_entered(pin: str) -> None:
+    habits = NodeHabits(pin=b"1234")
+    kiosk = Kiosk(HopperUnit(habits=habits), msgspec.structs.replace(OPTIONS, pin=pin))
+    kiosk.run(6000)
+    kiosk.pay(3)
+    kiosk.run(3000)
+    assert kiosk.left == (3 if pin else 0)
+
+
+@pytest.mark.parametrize("bad", [{"pin": "12"}, {"encryption_key": "1"}, {"address": 1}, {"tries": 0}, {"coin": -1}])
+def test_options_that_no_unit_has_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        CctalkHopperOptions(**bad)

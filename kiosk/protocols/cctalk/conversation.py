@@ -35,6 +35,11 @@ _MAX_FAULTS_A_CALL = 8
 _NS = 1_000_000_000
 
 
+def pin_steps(pin: str) -> list[Step]:
+    """List what unlocks a unit that is silent until its PIN is entered (sheet §4); nothing for a unit without."""
+    return [Step(Request(Header.ENTER_PIN, pin.encode("ascii"), sizes=ACK), "PIN")] if pin else []
+
+
 def identity_steps(categories: Iterable[str]) -> list[Step]:
     """List the questions that every unit is asked first; the category is compared by `Conversation`."""
     wanted = " or ".join(categories)
@@ -230,7 +235,7 @@ class Conversation:
                 self._next_at = now + _NS
                 return
             self._met, self.problem = True, ""
-            self._plan = [*identity_steps(self._categories), *self._own_steps()]
+            self._plan = [*pin_steps(self.options.pin), *identity_steps(self._categories), *self._own_steps()]
             return
         step = self._plan.pop(0)
         if answer.outcome is Outcome.REPLY:

@@ -22,6 +22,8 @@ class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     checksum: Checksum = "simple"
     #: Six digits of an encrypted note acceptor, which then speaks ``crc``; "" for frames in clear (§12).
     encryption_key: str = ""
+    #: Four digits of a unit that ignores everything until its PIN is entered (§4); "" for a unit without.
+    pin: str = ""
     #: A single-wire interface lets us hear ourselves (§1): ``auto`` compares what comes first with what was written,
     #: ``on`` demands the echo and so finds collisions, ``off`` looks for none.
     echo: Echo = "auto"
@@ -45,6 +47,8 @@ class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             len(self.encryption_key) == DIGITS and self.encryption_key.isascii() and self.encryption_key.isdigit()
         ):
             raise ValueError("encryption_key must be six digits")
+        if self.pin and not (len(self.pin) == 4 and self.pin.isascii() and self.pin.isdigit()):
+            raise ValueError("pin must be four digits")
         if min(self.reply_timeout_ms, self.slow_timeout_ms, self.setup_retry_ms) < 20 or self.rest_ms < 0:
             raise ValueError("a time is too short to be meant")
         if self.slow_timeout_ms > 60_000 or self.reply_timeout_ms > 10_000:

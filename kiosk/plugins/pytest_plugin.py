@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="hold this driver against the rules of the conformance kit (may be given more than once)",
     )  # fmt: skip
     group.addoption(
+        "--kiosk-rounds", type=int, default=1, metavar="N", help="try N times as many bad lines and moments; default 1"
+    )
+    group.addoption(
         "--kiosk-grade",
         choices=("bronze", "silver", "gold"),
         default="gold",
@@ -66,7 +69,7 @@ class DriverRules(pytest.Collector):
         from kiosk.plugins.conformance import GRADES, RULES, Subject
 
         try:
-            subject = Subject(spec_of(self.name))
+            subject = Subject(spec_of(self.name), rounds=max(1, self.config.getoption("--kiosk-rounds")))
         except Exception as error:
             raise pytest.UsageError(f"--kiosk-driver {self.name}: {type(error).__name__}: {error}") from error
         most = GRADES.index(self.config.getoption("--kiosk-grade"))

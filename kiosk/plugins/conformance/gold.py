@@ -18,6 +18,7 @@ from kiosk.plugins.conformance.subject import NotApplicable, Subject
 from kiosk.protocols.explained import PROTOCOLS, explain
 
 NOTES = 3
+SEED = 7
 #: A line on which one message in twenty suffers each fault.
 BAD_LINE = Faults(lost=50, doubled=50, garbled=50)
 LINES = (
@@ -37,9 +38,15 @@ def conversation(subject: Subject) -> Iterable[Finding]:
     return kinds[subject.spec.device_class](subject)
 
 
+def _lines(subject: Subject) -> Iterable[tuple[Faults, str, int]]:
+    for number in range(subject.rounds):
+        for faults, name in LINES:
+            yield faults, f"{name}, seed {SEED + number}", SEED + number
+
+
 def _money(subject: Subject) -> Iterable[Finding]:
-    for faults, name in LINES:
-        talk = ready(subject, name, faults, seed=7)
+    for faults, name, seed in _lines(subject):
+        talk = ready(subject, name, faults, seed=seed)
         for number in range(NOTES):
             feed(talk, number)
             at_rest(talk)
@@ -52,8 +59,8 @@ def _money(subject: Subject) -> Iterable[Finding]:
 
 
 def _payouts(subject: Subject) -> Iterable[Finding]:
-    for faults, name in LINES:
-        talk = ready(subject, name, faults, seed=7)
+    for faults, name, seed in _lines(subject):
+        talk = ready(subject, name, faults, seed=seed)
         for number in range(NOTES):
             talk.intend_payout(f"payout-{number}", 3)
             talk.run(60_000, lambda n=number, talk=talk: len(talk.payouts) > n)  # type: ignore[misc]
@@ -99,7 +106,7 @@ def power_cuts(subject: Subject) -> Iterable[Finding]:
     """Cut the unit's power, and the kiosk's with it, at many moments of a note's or a payout's way."""
     subject.must_be("BillAcceptor", "CoinAcceptor", "CoinDispenser")
     payouts, coins = (subject.spec.device_class == kind for kind in ("CoinDispenser", "CoinAcceptor"))
-    for moment in PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS):
+    for moment in PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS * subject.rounds):
         for both in (False, True):
             talk = ready(subject, f"power cut {moment} ms after it began{', kiosk too' if both else ''}")
             if payouts:

@@ -168,7 +168,7 @@ def recovery(subject: Subject) -> Iterable[Finding]:
     talk.kill()
     settle(talk)
     yield from talk.findings
-    for moment in way_of_a_note(subject, MOMENTS):
+    for moment in way_of_a_note(subject, MOMENTS * subject.rounds):
         talk = ready(subject, f"the kiosk is killed {moment} ms after money went in")
         feed(talk)
         at_rest(talk)  # the first one is booked, so that there is a mark to go by
@@ -183,7 +183,7 @@ def disturbed(subject: Subject) -> Iterable[Finding]:
     """Give orders, stall the line and pull the cable on a note's way or in a payout: the books stay right."""
     subject.must_be("BillAcceptor", "CoinAcceptor", "CoinDispenser")
     payouts = subject.spec.device_class == "CoinDispenser"
-    moments = PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS)
+    moments = PAYOUT_MOMENTS if payouts else way_of_a_note(subject, MOMENTS * subject.rounds)
     for moment in moments[1::2]:
         for name, disturb in (("all orders", _all_orders), ("a stalled line", _stall), ("the cable out", _cable)):
             talk = ready(subject, f"{name} {moment} ms after it began")

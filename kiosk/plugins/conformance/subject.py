@@ -20,8 +20,12 @@ class NotApplicable(PluginError):
 class Subject:
     """Owns what is known of the driver; every rule gets fresh drivers from it."""
 
-    def __init__(self, spec: DriverSpec, rehearsal: Rehearsal | None = None, tools: DriverTools | None = None) -> None:
+    def __init__(
+        self, spec: DriverSpec, rehearsal: Rehearsal | None = None, tools: DriverTools | None = None, *, rounds: int = 1
+    ) -> None:
         self.spec = spec
+        #: How many bad lines are tried, and how densely the moments of cuts lie: 1 for everyday.
+        self.rounds = rounds
         declared = rehearsal or rehearsal_of(spec)
         #: False where the driver brings nothing of its own.
         self.rehearsed = declared is not None

@@ -32,6 +32,8 @@ class Flight(msgspec.Struct, frozen=True):
     ours: bool = True
     #: Who was in front when it came, "" for nobody or not known any more (a restart).
     session: str = ""
+    #: The unit's counters with this note in escrow, "" where it has none.
+    mark: str = ""
 
 
 class Payout(msgspec.Struct, frozen=True):

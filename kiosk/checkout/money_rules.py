@@ -65,7 +65,8 @@ def escrowed_while_paying(model: Checkout, event: NoteEscrowed, ctx: Context) ->
         return model, []
     if not model.frozen or event.note in ctx.note_outcome:
         return escrowed_unwanted(model, event, ctx)
-    model = change(model, flight=Flight(event.note, event.value, "escrow", session=model.session))
+    flight = Flight(event.note, event.value, "escrow", session=model.session, mark=event.device_mark)
+    model = change(model, flight=flight)
     allowed = ctx.counter.notes_allowed(model.cart, ctx.known_notes, model.credited_minor, model.asked_minor)
     if model.wrap_up or event.value not in allowed:
         return return_flight(model, ctx)
@@ -88,7 +89,7 @@ def stack(model: Checkout, ctx: Context, *before: facts.AnyBody) -> Outcome:
     """Commit the intent, then send the stack command."""
     assert model.flight is not None
     flight = msgspec.structs.replace(model.flight, phase="stacking")
-    intent = facts.StackIntended(flight.note, flight.value)
+    intent = facts.StackIntended(flight.note, flight.value, flight.mark)
     model = to(model, State.STACKING, ctx, flight=flight)
     return model, [Record((*before, intent), model.session), Order(flight.note.device, StackNote(flight.note))]
 

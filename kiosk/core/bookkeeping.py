@@ -60,6 +60,8 @@ def _frozen(books: Books, fact: facts.Fact, body: facts.TenderFrozen) -> None:
 
 def _intended(books: Books, fact: facts.Fact, body: facts.StackIntended) -> None:
     books.take_note(body.note, body.value, "intended", fact.stamp.session)
+    if body.device_mark:
+        books.device_marks[body.note.device] = body.device_mark
 
 
 def _returning(books: Books, fact: facts.Fact, body: facts.ReturnIntended) -> None:

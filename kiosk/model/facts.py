@@ -185,6 +185,8 @@ class StackIntended(Body, frozen=True, tag="stack_intended"):
 
     note: NoteId
     value: Money
+    #: The unit's counters with the note in escrow: after a kill, what they have grown by tells the note's end.
+    device_mark: str = ""
 
 
 class ReturnIntended(Body, frozen=True, tag="return_intended"):

@@ -313,10 +313,10 @@ class Rig:
         self.tap(intents.AcceptConditions())
         assert self.state == "accepting"
 
-    def escrow(self, minor: int, serial: int = 0) -> NoteId:
+    def escrow(self, minor: int, serial: int = 0, mark: str = "") -> NoteId:
         self.serial = serial or self.serial + 1
         note = NoteId("", self.serial)
-        self.news("notes", d.NoteEscrowed(note, usd(minor), 0))
+        self.news("notes", d.NoteEscrowed(note, usd(minor), 0, mark))
         return note
 
     def stacked(self, note: NoteId | None, minor: int | None = None, **more: Any) -> int:

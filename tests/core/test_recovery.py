@@ -249,7 +249,7 @@ def test_steps_never_repeat_across_a_restart(tmp_path: Path) -> None:
 
 def test_what_the_unit_counted_with_the_note_in_escrow_is_on_disk_with_the_intent(rig: Rig) -> None:
     """A unit with an event counter then tells, after a kill, what became of this very note."""
-    rig.pay(WATER)
+    rig.pay()
     rig.escrow(2000, mark="4711:34")
     (intent,) = rig.bodies(facts.StackIntended)
     assert intent.device_mark == "4711:34"

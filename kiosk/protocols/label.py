@@ -12,10 +12,14 @@ import re
 #: Lengths above this are not counted any further.
 _COUNT_LIMIT = 1_000_000
 
-#: The head of AAMVA data, as the PDF417 of a driving licence or identity card carries it: ``@``, LF, RS, CR and the
-#: file type.  A wedge or a serial line may lose the controls, put identifiers before it, or cut it at each line end.
-_DOCUMENT = re.compile(r"(?s:[^@]{0,8})@[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]|[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]",
-                       re.IGNORECASE)  # fmt: skip
+#: The head of AAMVA data, as the PDF417 of a driving licence or identity card carries it: ``@``, LF, RS, CR, the file
+#: type and six digits of its issuer.  A wedge or a serial line may lose the controls, put identifiers before it, or cut
+#: it at each line end; so what stands at the beginning of a piece is enough, and anywhere else a little more is asked.
+_DOCUMENT = re.compile(
+    r"\A[^@]{0,8}@[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]|\A[\x00-\x20]{0,8}(?:ANSI|AAMVA)[ 0-9]"
+    r"|@[\x00-\x20]{1,8}(?:ANSI|AAMVA)[ 0-9]|(?:ANSI ?|AAMVA)[0-9]{6}",
+    re.IGNORECASE,
+)
 _DOCUMENT_HEAD = re.compile(r"\x02?(?:\][A-Za-z][0-9A-Za-z])?@?[\n\r\x1c\x1e ]{0,8}")
 
 
@@ -25,7 +29,7 @@ def is_identity_document(text: str) -> bool:
     >>> is_identity_document("]L2@\\n\\x1e\\rANSI 636000090002DL"), is_identity_document("4711@example.org")
     (True, False)
     """
-    return _DOCUMENT.match(text) is not None
+    return _DOCUMENT.search(text) is not None
 
 
 def may_begin_document(text: str) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kiosk.api import DeviceEvent, Driver, DriverSpec, DriverTools, Opened, ProtocolFault, Scanned, ScanRefused
 from kiosk.core.supervisor import DeviceConfig, DeviceNews, Supervisor
@@ -132,6 +134,32 @@ def test_a_licence_typed_by_a_wedge_is_one_refusal(form: str, options: dict[str,
 def test_a_licence_over_hid_pos_is_one_refusal_with_its_whole_length(form: str, shape: object) -> None:
     device = HidPosDevice(shape)  # type: ignore[arg-type]
     assert only_refused(*reported(FORMS[form], device)).length == len(FORMS[form])
+
+
+@pytest.mark.parametrize("options", [{}, {"suffix": "ETX"}, {"suffix": "NONE"}], ids=str)
+@pytest.mark.parametrize("head", ["@\n\x1e\r", ""], ids=["whole", "without controls"])
+def test_a_licence_behind_the_rest_of_another_label_leaves_nothing_of_itself(
+    head: str, options: dict[str, object]
+) -> None:
+    document = "PK-4711-0815-2026" + head + (BODY if head else BODY.replace("\n", ""))
+    for driver, told in (serial(document, 64, **options), reported(document, HidPosDevice())):
+        assert [event for event in told if isinstance(event, ScanRefused)][-1].reason == "identity_document"
+        assert MARK not in everything_in(driver) + repr(told)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(min_size=1, max_size=12), max_size=6), st.integers(0, 40), st.data())
+def test_however_bytes_come_together_they_mean_the_same(noise: list[bytes], cut: int, data: st.DataObject) -> None:
+    """Split anywhere, with licences, identifiers and ends between: the same labels and the same refusals."""
+    pieces = [*noise, b"\r", b"@\n\x1e\r", b"ANSI 6360", b"4711\r", b"]L2"]
+    sent = b"".join(data.draw(st.permutations(pieces)))
+    told = []
+    for parts in ([sent], [sent[:cut], sent[cut:]], [sent[at : at + 1] for at in range(len(sent))]):
+        driver = opened(line_scanner.SPEC, aim_id=True)
+        for part in parts:
+            driver.received(part, 0)
+        told.append([*driver.take_events(), *waited(driver, 0)])
+    assert told[0] == told[1] == told[2]
 
 
 def test_after_a_licence_and_a_pause_the_next_ticket_is_read() -> None:

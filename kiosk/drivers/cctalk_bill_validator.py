@@ -61,7 +61,7 @@ from kiosk.protocols.cctalk.headers import (
     Header,
 )
 from kiosk.protocols.cctalk.host import Answer, Outcome
-from kiosk.protocols.cctalk.inhibits import Inhibits
+from kiosk.protocols.cctalk.inhibits import SETTINGS, Inhibits
 from kiosk.protocols.cctalk.options import MS, CctalkBillOptions, country_of
 from kiosk.protocols.cctalk.payloads import mask
 from kiosk.protocols.cctalk.request import ACK, Request, Step
@@ -85,7 +85,7 @@ class CctalkBillValidator:
         self._watch = NoteWatch(limits(options))
         self._watch.events = self._talk.events
         self._path = BillPath(options, self._watch, self._talk.events)
-        self._log, self._inhibits = EventLog(), Inhibits()
+        self._log, self._inhibits = EventLog(), Inhibits(options.compare_ms * MS)
         self._wanted: tuple[Money, ...] = ()
         self._order = Order.RETURN
         self._wake: int | None = None
@@ -209,9 +209,10 @@ class CctalkBillValidator:
                 self._routed(answer, now)
             elif answer.header == Header.PERFORM_SELF_CHECK:  # a unit that does not know it has nothing to tell
                 self._checked(answer.data[0] if answer.data else 0, now)
-            elif answer.header in (Header.MODIFY_INHIBIT, Header.MODIFY_MASTER_INHIBIT):
-                self._inhibits.answered(answer)
-                if answer.outcome is Outcome.NAK:
+            elif answer.header in SETTINGS:
+                if self._inhibits.answered(answer):
+                    self._talk.fault("unexpected", "the unit has forgotten what it may take")
+                if answer.outcome is Outcome.NAK and answer.header != Header.REQUEST_MASTER_INHIBIT:
                     self._again(now, "the unit does not take its inhibit settings")
             elif answer.outcome is Outcome.REPLY:
                 self._read(answer.data, now)
@@ -320,7 +321,7 @@ class CctalkBillValidator:
             self._poll_due = now + self._options.poll_ms * MS
             return None if self._path.full else _EVENTS
         if self._based and not self._watch.in_flight:
-            return self._inhibits.next(self._bits())
+            return self._inhibits.next(self._bits(), now)
         return None
 
     def _bits(self) -> bytes:

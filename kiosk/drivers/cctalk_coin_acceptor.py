@@ -52,7 +52,7 @@ from kiosk.protocols.cctalk.conversation import MISCONFIGURED_STATE, UNKNOWN_STA
 from kiosk.protocols.cctalk.event_buffer import EventLog, Happened, parse_events
 from kiosk.protocols.cctalk.headers import COIN_CATEGORY, FAULTS, Header, coin_error_name
 from kiosk.protocols.cctalk.host import Answer, Outcome
-from kiosk.protocols.cctalk.inhibits import Inhibits
+from kiosk.protocols.cctalk.inhibits import SETTINGS, Inhibits
 from kiosk.protocols.cctalk.options import MS, CctalkCoinOptions, country_of
 from kiosk.protocols.cctalk.payloads import cvf_minor, mask
 from kiosk.protocols.cctalk.request import ACK, Request, Step
@@ -71,7 +71,7 @@ class CctalkCoinAcceptor:
         self._options, self._currency = options, tools.currency
         self._country = country_of(tools.currency, options.country)
         self._talk = Conversation(options, (COIN_CATEGORY,), self._steps)
-        self._log, self._inhibits = EventLog(), Inhibits()
+        self._log, self._inhibits = EventLog(), Inhibits(options.compare_ms * MS)
         self._queue: deque[Happened] = deque()
         self._device, self._serial, self._token = "", 0, 0
         #: Token of the coin that waits for its commit, 0 for none.
@@ -185,7 +185,7 @@ class CctalkCoinAcceptor:
                 self._read(answer.data, now)
             elif answer.header == Header.PERFORM_SELF_CHECK:  # a unit that does not know it has nothing to tell
                 self._checked(answer.data[0] if answer.data else 0)
-            elif answer.header in (Header.MODIFY_INHIBIT, Header.MODIFY_MASTER_INHIBIT):
+            elif answer.header in SETTINGS:
                 self._set(answer, now)
             elif answer.outcome in (Outcome.NAK, Outcome.BUSY):
                 self._talk.fault("refused", f"header {answer.header}: {answer.outcome.value}")
@@ -222,8 +222,10 @@ class CctalkCoinAcceptor:
         self._talk.state("failure", "fault", FAULTS.get(code, f"fault {code}"), f"{code:02x}")
 
     def _set(self, answer: Answer, now: int) -> None:
-        self._inhibits.answered(answer)
-        if answer.outcome in (Outcome.NAK, Outcome.BUSY):
+        if self._inhibits.answered(answer):
+            self._talk.fault("unexpected", "the unit has forgotten what it may take")
+        refused = answer.outcome in (Outcome.NAK, Outcome.BUSY)
+        if refused and answer.header != Header.REQUEST_MASTER_INHIBIT:
             self._talk.again(now, wait=True, problem="the unit does not take its inhibit settings")
             self._forget(now)
 
@@ -320,7 +322,8 @@ class CctalkCoinAcceptor:
             self._check_due = now + self._options.check_ms * MS
             return _CHECK
         if self._based:
-            setting = self._inhibits.next(mask(self._positions(), 2 if self._options.positions <= 16 else 4))
+            size = 2 if self._options.positions <= 16 else 4
+            setting = self._inhibits.next(mask(self._positions(), size), now)
             if setting is not None:
                 return setting
         if now < self._poll_due:

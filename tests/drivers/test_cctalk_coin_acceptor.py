@@ -225,6 +225,25 @@ def test_masks_are_told_again_where_the_unit_calls_a_coin_inhibited() -> None:
     assert (unit.mask, unit.master) == (b"\x07\x00", True)
 
 
+def test_a_reset_that_no_counter_shows_is_found_by_comparing() -> None:
+    unit, rig = accepting()
+    unit.handlers[H.REQUEST_MASTER_INHIBIT] = lambda data: bytes((int(unit.master),))
+    unit.happen((0, 1))
+    rig.run(500)
+    unit.reset()
+    unit.happen((0, 0))
+    rig.run(12_000)
+    assert (unit.mask, unit.master) == (b"\x07\x00", True)
+    assert rig.told(ProtocolFault)[-1].detail == "the unit has forgotten what it may take"
+
+
+def test_a_unit_that_cannot_be_compared_is_asked_once() -> None:
+    unit, rig = accepting()
+    rig.run(60_000)
+    assert unit.count(H.REQUEST_MASTER_INHIBIT) == 1
+    assert rig.told(DeviceState) == []
+
+
 def test_a_unit_in_trouble_is_asked_for_its_self_check_until_it_is_well() -> None:
     unit, rig = accepting()
     unit.fault = 3

@@ -92,6 +92,9 @@ class CctalkCoinOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw
     check_ms: int = 1000
     #: Masks are sent again at most this often for coins that the unit calls inhibited: many units forget them (§8).
     repeat_ms: int = 5000
+    #: What the unit may take is compared with its own master inhibit this often: many units forget it by a reset (§8),
+    #: and a reset can hide behind a counter that stands where it stood.
+    compare_ms: int = 10_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +102,7 @@ class CctalkCoinOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError("poll_ms must be at least 20 and less than 1000, the unit's own limit")
         if not 1 <= self.positions <= 32:
             raise ValueError("positions must be 1 to 32")
-        if min(self.check_ms, self.repeat_ms) < 20:
+        if min(self.check_ms, self.repeat_ms, self.compare_ms) < 20:
             raise ValueError("a time is too short to be meant")
 
 
@@ -156,6 +159,9 @@ class CctalkBillOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw
     poll_ms: int = 200
     #: Unpolled for this long a unit inhibits itself and does not lift that by itself (§7).
     watchdog_ms: int = 5000
+    #: What the unit may take is compared with its own master inhibit this often: many units forget it by a reset (§8),
+    #: and a reset can hide behind a counter that stands where it stood.
+    compare_ms: int = 10_000
     #: Two letters of the ids that stand for the kiosk's currency; "" for the first two of its ISO code.
     country: str = ""
     #: Ids the unit must tell, by type from 1, e.g. ["EU0005A"]; empty takes any table of the currency.
@@ -201,6 +207,13 @@ class CctalkBillOptions(LineOptions, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError("escrow_margin_ms must be less than escrow_limit_ms")
         if self.mask_bytes not in (1, 2, 4, 8) or not 1 <= self.bill_types <= 8 * self.mask_bytes:
             raise ValueError("mask_bytes must be 1, 2, 4 or 8, and bill_types fit in it")
-        times = (self.repeat_ms, self.order_limit_ms, self.resolve_ms, self.check_ms, self.hold_repeat_ms)
-        if min(times) < 20 or self.waking_ms < 0 or self.stack_tries < 1:
+        times = (
+            self.repeat_ms,
+            self.order_limit_ms,
+            self.resolve_ms,
+            self.check_ms,
+            self.hold_repeat_ms,
+            self.compare_ms,
+        )
+        if min(*times, self.hold_repeat_ms) < 20 or self.waking_ms < 0 or self.stack_tries < 1:
             raise ValueError("a time is too short to be meant, or stack_tries is less than 1")

@@ -108,7 +108,8 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
         return model, []
     day = ctx.day()
     if ctx.exchange is not None:
-        bodies: tuple[facts.AnyBody, ...] = (facts.CashboxChanged(ctx.device, True, day.box_session, "exchange"),)
+        out = facts.CashboxChanged(ctx.device, True, day.box_session, "exchange", event.device_mark)
+        bodies: tuple[facts.AnyBody, ...] = (out,)
         if model.exchange is None:
             # Two people signed for it, and neither is in front now.
             bodies = (*bodies, facts.AlarmRaised("cashbox_unattended", ctx.device, day.box_session))
@@ -118,7 +119,7 @@ def removed(model: Checkout, event: CashboxRemoved, ctx: Context) -> Outcome:
     following = day.box_session + 1
     bodies = (
         closing(day, "removal", None),
-        facts.CashboxChanged(ctx.device, True, following, "none"),
+        facts.CashboxChanged(ctx.device, True, following, "none", event.device_mark),
         facts.AlarmRaised("cashbox_removed", ctx.device, following),
     )
     return model, [Record(bodies, "", "device"), Raise(AcceptorChanged())]
@@ -142,7 +143,7 @@ def inserted(model: Checkout, event: CashboxInserted, ctx: Context) -> Outcome:
     if ctx.box_present:
         return model, []
     authority = "exchange" if ctx.exchange is not None else "none"
-    body = facts.CashboxChanged(ctx.device, False, ctx.day().box_session, authority)
+    body = facts.CashboxChanged(ctx.device, False, ctx.day().box_session, authority, event.device_mark)
     if model.exchange is not None and model.exchange.stage in ("open", "removed"):
         model = at(model, ctx, msgspec.structs.replace(model.exchange, stage="inserted"))
     return model, [Record((body,), "", "device"), Raise(AcceptorChanged())]

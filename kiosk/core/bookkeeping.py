@@ -201,6 +201,8 @@ def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:
 
 def _cashbox(books: Books, fact: facts.Fact, body: facts.CashboxChanged) -> None:
     books.box_present = not body.removed
+    if body.device_mark:
+        books.device_marks[body.device] = body.device_mark
     if books.exchange is not None and body.authority == "exchange":
         was_out = books.exchange.removed or body.removed
         books.exchange = msgspec.structs.replace(books.exchange, removed=was_out, inserted=not body.removed)

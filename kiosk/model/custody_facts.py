@@ -86,6 +86,8 @@ class CashboxChanged(Body, frozen=True, tag="cashbox_changed"):
     box_session: int
     #: ``exchange``: within an authorised one; ``none``: nobody was authorised; "": written before this was known.
     authority: str = ""
+    #: The unit's event counter with this event, "" where it has none.
+    device_mark: str = ""
 
 
 class ExchangeAuthorised(Body, frozen=True, tag="exchange_authorised"):

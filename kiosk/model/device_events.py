@@ -173,10 +173,14 @@ class CashboxRemoved(Event, frozen=True, tag="cashbox_removed"):
     """The cash box was taken out of the unit."""
 
     raw: str = ""
+    #: The unit's event counter with this event, stored with the fact, so that a restart does not tell it again.
+    device_mark: str = ""
 
 
 class CashboxInserted(Event, frozen=True, tag="cashbox_inserted"):
     """A cash box is in the unit again."""
+
+    device_mark: str = ""
 
 
 # --- CoinAcceptor ---------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ from kiosk.protocols.note_watch import NoteWatch
 
 #: Events that wait for their turn; then the buffer is not read any more.
 MAX_WAITING = 64
+#: Unread for this long a unit may have stacked one note and drawn in the next.
+SWAP_NS = 1_000_000_000
 _REST = Sight(Seen.AT_REST, name="at_rest")
 _REJECTED = {2: "recognition", 3: "transport", 4: "denomination_inhibited", 5: "denomination_inhibited"}
 _MASTER_INHIBIT, _RETURNED, _STACKER_OK, _BOX_OUT, _BOX_IN, _FULL, _SAFE_JAM, _STRANGER = 0, 1, 10, 11, 12, 14, 16, 21
@@ -61,6 +63,9 @@ class BillPath:
         #: Until when a unit that was reset may still tell what became of a note.
         self._waking_until: int | None = None
         self._first = True
+        self._read_at = 0
+        #: The unit was reset behind a silence in which it could have handled two notes.
+        self._blind = False
         #: The unit's settings may be gone; it met a fatal fault; a manipulation was told.
         self.settings_lost = self.fatal = False
         self.fraud = ""
@@ -75,9 +80,10 @@ class BillPath:
     def read(self, news: News, now: int) -> None:
         """Take a reading of the buffer."""
         first, self._first = self._first, False
+        before, self._read_at = self._read_at, now
         events = list(news.events)
         if news.restarted:
-            self._woken(now)
+            self._woken(now, now - before >= SWAP_NS)
         elif first and self._watch.in_flight and not self._watch.may_reset:
             events = self._of_the_open_note(news, now)
         elif news.lost and not any(event.kind and event.code == BILL_CREDIT for event in events):
@@ -85,8 +91,9 @@ class BillPath:
         self._queue.extend(events)
         self.go_on(now)
 
-    def _woken(self, now: int) -> None:
-        self.settings_lost = True
+    def _woken(self, now: int, blind: bool) -> None:
+        """Take up after a reset; `blind`: unheard for so long that what comes back may be another note."""
+        self.settings_lost, self._blind = True, blind
         self._routed, self._empty, self._refused_since = None, False, None
         self._waking_until = now + self._options.waking_ms * MS
         self._sight = Sight(Seen.INITIALIZING, name="unit_was_reset")
@@ -156,6 +163,9 @@ class BillPath:
             self._credited(event, now)
         elif event.kind or event.code not in BILL_EVENTS:
             self._fault("unknown_code", f"event ({event.kind},{event.code})", event.raw)
+        elif event.code == _RETURNED and self._blind:
+            # The unit may have stacked the note that is open, forgotten that, and given back the one after it.
+            self._untraced("returned_after_reset", now, event.raw)
         elif event.code == _RETURNED:
             self._edge(Seen.RETURNED, event, name, now)
             self._rest(now)
@@ -181,13 +191,13 @@ class BillPath:
             self.settings_lost = True
         elif code == _BOX_OUT:
             self.condition = ("cassette_removed", "fault", "")
-            self._events.append(CashboxRemoved(event.raw))
+            self._events.append(CashboxRemoved(event.raw, event.mark))
         elif code == _FULL:
             self.condition = ("stacker_full", "fault", "")
         elif code in (_BOX_IN, _STACKER_OK):
             self.condition, self.settings_lost = None, True
             if code == _BOX_IN:
-                self._events.append(CashboxInserted())
+                self._events.append(CashboxInserted(event.mark))
 
     def _credited(self, event: Happened, now: int) -> None:
         value = self.table.get(event.kind)
@@ -210,6 +220,7 @@ class BillPath:
 
     def _edge(self, seen: Seen, event: Happened, name: str, now: int) -> None:
         self._routed, self._empty, self._waking_until, self._refused_since = None, False, None, None
+        self._blind = False
         ticket = event.kind == BILL_COUPON
         value = self.table.get(event.kind)
         self._sight = Sight(seen, name, event.raw, event.kind, value, ticket=ticket, mark=event.mark)

@@ -154,7 +154,7 @@ units = st.builds(
 
 
 @given(units, troubles)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_is_credited_lies_in_the_box_and_what_lies_there_is_told(
     unit: BillUnit, story: list[tuple[str, int, int]]
 ) -> None:

@@ -80,7 +80,7 @@ MINE = ["feed", "feed", "feed", *sorted(TROUBLE)]
     st.lists(st.tuples(st.sampled_from(MINE), st.integers(0, 60), st.integers(0, 900)), max_size=10),
     st.integers(0, 254),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_coin_is_credited_that_did_not_fall_and_none_fell_unheard_unless_that_is_said(
     story: list[tuple[str, int, int]], counter: int
 ) -> None:

@@ -132,7 +132,7 @@ units = st.builds(
 
 
 @given(units, st.integers(1, 12), troubles, st.integers(0, 255), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_each_payout_is_told_as_it_was_or_is_a_dispute_within_limits(
     unit: HopperUnit, coins: int, story: list[tuple[str, int, int]], counter: int, lifetime: bool
 ) -> None:

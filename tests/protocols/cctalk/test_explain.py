@@ -78,7 +78,7 @@ def test_a_wrong_key_is_an_error_and_no_exception() -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from(["host", "device"]), st.sampled_from(["simple", "crc"]), st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_no_bytes_raise(raw: bytes, sender: Any, checksum: Any, sealed: bool) -> None:
     keys = Keys(cctalk="123456" if sealed else None, checksum=checksum)
     told = explain(raw, sender, keys)
@@ -86,6 +86,6 @@ def test_no_bytes_raise(raw: bytes, sender: Any, checksum: Any, sealed: bool) ->
 
 
 @given(st.integers(0, 255), st.binary(max_size=20), st.sampled_from(["host", "device"]))
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_no_good_frame_raises(header: int, data: bytes, sender: Any) -> None:
     assert explain(Framing().encode(2, header, data), sender).valid

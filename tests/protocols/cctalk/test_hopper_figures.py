@@ -66,7 +66,7 @@ def test_the_lifetime_count_wraps() -> None:
     st.integers(0, 255), st.integers(0, 9), st.integers(0, 9), st.integers(1, 9), st.integers(0, 9),
     st.sampled_from(["heard", "missed", "refused"]), st.booleans(), st.booleans(), st.booleans(), st.booleans(),
 )  # fmt: skip
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_what_is_certain_is_what_left(
     counter: int, paid: int, unpaid: int, coins: int, falls: int, heard: str,
     refusals: bool, counts: bool, clears: bool, cut: bool,

@@ -35,9 +35,16 @@ if TYPE_CHECKING:
     "--acceptor", type=click.Choice(["id003", "ccnet", "ebds", "ssp", "cctalk"]), default="id003", show_default=True,
     help="What the simulated note acceptor speaks.",
 )  # fmt: skip
+@click.option(
+    "--coins/--no-coins", default=None,
+    help="With a coin acceptor and a hopper that pays change, on one ccTalk bus. A scenario has them where it names "
+    "coins.",
+)  # fmt: skip
+@click.option("--presenter", is_flag=True, help="A printer that holds each slip out and draws it back untaken.")
 def demo(
-    scenario: Path | None, port: int, directory: Path | None, quick: bool, with_hub: bool | None, acceptor: str
-) -> None:
+    scenario: Path | None, port: int, directory: Path | None, quick: bool, with_hub: bool | None, acceptor: str,
+    coins: bool | None, presenter: bool,
+) -> None:  # fmt: skip
     """Start a complete kiosk with simulated devices on real ptys, and the city's hub beside it.
 
     Prints the address of the citizen screen, of the bench, a page with the simulated hardware, and of the hub's pages.
@@ -53,12 +60,14 @@ def demo(
         from kiosk.workbench.playing import read_scenario
 
         steps = read_scenario(scenario)
-        from kiosk.simulators.scenario import needs_hub
+        from kiosk.simulators.scenario import needs_coins, needs_hub
 
         with_hub = needs_hub(steps) if with_hub is None else with_hub
+        coins = needs_coins(steps) if coins is None else coins
     demonstration = Demonstration(
         directory, port=port, quick=quick, say=lambda text: click.echo(f"… {text}"),
-        load_hub=_load_hub if with_hub is not False else None, acceptor=acceptor,
+        load_hub=_load_hub if with_hub is not False else None, acceptor=acceptor, coins=bool(coins),
+        presenter=presenter,
     )  # fmt: skip
     code = 0
     try:

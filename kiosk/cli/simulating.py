@@ -20,10 +20,15 @@ import click
 )
 @click.option("--currency", default="USD", show_default=True, help="Note set of the acceptor.")
 @click.option("--model", default="epson", show_default=True, help="Model of the printer.")
+@click.option(
+    "--device", type=click.Choice(["all", "bill", "coin", "hopper"]), default="all", show_default=True,
+    help="What is on the ccTalk bus: bill validator (40), coin acceptor (2), hopper (3) with coins, or all of them.",
+)  # fmt: skip
 @click.option("--aim", is_flag=True, help="The scanner sends AIM identifiers.")
 def simulate(
-    kind: str, pty_path: Path | None, tcp_port: int | None, scenario: Path | None, currency: str, model: str, aim: bool
-) -> None:
+    kind: str, pty_path: Path | None, tcp_port: int | None, scenario: Path | None, currency: str, model: str,
+    device: str, aim: bool,
+) -> None:  # fmt: skip
     """Run one simulated device of KIND. Lines typed here are acts of a person: try "help", "state", "receipts"."""
     from kiosk.simulators.serve import serve
 
@@ -31,11 +36,13 @@ def simulate(
         raise click.UsageError("Give either --pty PATH or --tcp PORT.")
     if tcp_port is not None and kind != "escpos":
         raise click.UsageError("Only a printer can be on a TCP port.")
+    if device != "all" and kind != "cctalk":
+        raise click.UsageError("Only cctalk has several devices to choose of.")
     signal.signal(signal.SIGTERM, _end)
     try:
         failed = serve(
             kind, pty_path, scenario, tcp_port=tcp_port, lines=sys.stdin, tell=_tell, currency=currency, model=model,
-            aim=aim,
+            aim=aim, device=device,
             until=None if scenario is not None or sys.stdin.isatty() else signal.pause,
         )  # fmt: skip
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A stage with one device on it: what a scenario can do to an acceptor, a printer or a scanner alone.
+"""A stage with one device on it, or one ccTalk bus: what a scenario can do to acceptor, printer or scanner alone.
 
 People keep trying: a note is offered until the unit draws it in, at most `PATIENCE_MS`.  A step that needs a device
 or a screen that is not there says so.
@@ -13,7 +13,10 @@ from typing import Any
 
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
+from kiosk.protocols.cctalk.device_coin import CctalkCoinAcceptor
+from kiosk.protocols.cctalk.device_hopper import CctalkHopper
 from kiosk.protocols.escpos.device import EscposPrinter
+from kiosk.simulators.cctalk_units import CctalkUnits, Part
 from kiosk.simulators.note_unit import NoteUnit
 from kiosk.simulators.role_port import RolePort
 from kiosk.simulators.scanners import LineScannerDevice
@@ -21,13 +24,13 @@ from kiosk.simulators.scanners import LineScannerDevice
 PATIENCE_MS = 30_000
 _TRY_MS = 50
 
-AnyDevice = NoteUnit | EscposPrinter | LineScannerDevice
+AnyDevice = NoteUnit | EscposPrinter | LineScannerDevice | CctalkUnits
 
 
 class LoneStage:
     """Owns the hands at one port; refuses screens and other devices."""
 
-    def __init__(self, port: RolePort[Any], *, patience_ms: int = PATIENCE_MS) -> None:
+    def __init__(self, port: RolePort[Any] | Part[Any], *, patience_ms: int = PATIENCE_MS) -> None:
         self.port = port
         self.patience_ms = patience_ms
         self._receipts_seen = 0
@@ -38,9 +41,11 @@ class LoneStage:
         self._stopped.set()
 
     def _device(self, kind: type[Any], act: str) -> Any:
-        if not isinstance(self.port.role, kind):
-            raise SimulatorError(f"{act}: there is no such device here", hint="this is one simulated device alone")
-        return self.port.role
+        role = self.port.role
+        for unit in role.nodes if isinstance(role, CctalkUnits) else (role,):
+            if isinstance(unit, kind):
+                return unit
+        raise SimulatorError(f"{act}: there is no such device here", hint="this is one simulated device alone")
 
     def _nobody(self, act: str) -> SimulatorError:
         return SimulatorError(f"{act}: there is no screen here", hint="play this scenario with kiosk demo")
@@ -161,6 +166,59 @@ class LoneStage:
             there = Money(sum(device.cashbox), device.currency)
         if there != value:
             raise SimulatorError(f"expect box {value}: there is {there}", hint="look at the notes that came back")
+
+    # --- coins -----------------------------------------------------------------------------------------------------
+
+    def _hopper(self, act: str) -> CctalkHopper:
+        hopper: CctalkHopper = self._device(CctalkHopper, act)
+        return hopper
+
+    def insert_coin(self, value: Money) -> None:
+        unit: CctalkCoinAcceptor = self._device(CctalkCoinAcceptor, "insert coin")
+        if value.currency != unit.currency or value.minor not in unit.values:
+            raise SimulatorError(f"insert coin: the unit knows no coin of {value}", hint="choose another coin")
+        with self.port.hands():
+            taken = len(unit.accepted)
+        in_hand = True
+
+        def done() -> bool:
+            # A coin that fell through is tried again, as people do; in the slot it can only be waited for.
+            nonlocal in_hand
+            if len(unit.accepted) > taken:
+                return True
+            in_hand = in_hand or not unit.inside
+            if in_hand and unit.can_insert:
+                in_hand = not unit.insert_coin(value.minor)
+            return False
+
+        self._until(f"insert coin {value}", done)
+
+    def fill_hopper(self, coins: int) -> None:
+        hopper = self._hopper("fill hopper")
+        with self.port.hands():
+            hopper.fill(coins)
+
+    def empty_hopper(self) -> None:
+        hopper = self._hopper("empty hopper")
+        with self.port.hands():
+            hopper.take_out()
+
+    def jam_hopper(self, on: bool) -> None:
+        hopper = self._hopper("jam hopper")
+        with self.port.hands():
+            hopper.jam(on)
+
+    def lose_dispense_reply(self) -> None:
+        hopper = self._hopper("lose dispense reply")
+        with self.port.hands():
+            hopper.lose_dispense_reply()
+
+    def expect_coins(self, value: Money) -> None:
+        hopper = self._hopper("expect coins")
+        with self.port.hands():
+            there = Money(sum(hopper.paid_out), hopper.unit.currency)
+        if there != value:
+            raise SimulatorError(f"expect coins {value}: {there} came out", hint="look at what the hopper shows")
 
     # --- hub -------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import msgspec
 from kiosk.errors import MoneyError, SimulatorError
 from kiosk.model.money import Money
 from kiosk.model.money import parse as parse_money
+from kiosk.simulators import coin_steps as coins
 from kiosk.simulators import steps as do
 from kiosk.simulators.steps import Step
 
@@ -88,6 +89,10 @@ jam acceptor|stacker              block the path
 clear jam [return|stack|take]     open it; what becomes of a stacking note
 remove box | insert [empty] box   the cash box
 fill stacker | cheat
+insert coin [USD] 0.25            feed a coin
+fill hopper N | empty hopper      the coins that change is paid from
+jam hopper | free hopper
+lose dispense reply               the hopper pays, and its answer is lost
 tear paper | load paper           the roll ends now | a fresh roll
 open cover | close cover
 cut power | restore power         of the whole kiosk
@@ -101,6 +106,7 @@ wait 500 ms | wait 3 s
 wait screen NAME [within 10 s]
 expect screen NAME
 expect due|remaining|box [USD] 25.00
+expect coins [USD] 2.00           what the hopper has paid out so far
 expect receipt | expect no receipt
 cut network | stall network | join network        between kiosk and hub
 expect hub facts | expect hub behind               every fact is at the hub | some are not
@@ -138,6 +144,10 @@ _FIXED: dict[str, Callable[[int], Step]] = {
     "cut network": lambda line: do.Network(line, "cut"),
     "stall network": lambda line: do.Network(line, "stalled"),
     "join network": lambda line: do.Network(line, "joined"),
+    "empty hopper": lambda line: coins.EmptyHopper(line),
+    "jam hopper": lambda line: coins.JamHopper(line, on=True),
+    "free hopper": lambda line: coins.JamHopper(line, on=False),
+    "lose dispense reply": lambda line: coins.LoseDispenseReply(line),
     "expect hub facts": lambda line: do.ExpectHub(line),
     "expect hub behind": lambda line: do.ExpectHub(line, complete=False),
 }
@@ -145,6 +155,8 @@ _FIXED: dict[str, Callable[[int], Step]] = {
 
 def _insert(read: _Reader) -> Step:
     words, force = read.words[1:], False
+    if words[:1] == ["coin"]:
+        return coins.InsertCoin(read.line, _money(words[1:], read.currency))
     if words[-2:] == ["by", "force"]:
         words, force = words[:-2], True
     return do.Insert(read.line, _money(words, read.currency), force=force)
@@ -178,9 +190,18 @@ def _expect(read: _Reader) -> Step:
         return do.ExpectRemaining(read.line, _money(rest, read.currency))
     if what == "box":
         return do.ExpectBox(read.line, _money(rest, read.currency))
+    if what == "coins":
+        return coins.ExpectCoins(read.line, _money(rest, read.currency))
     raise SimulatorError(
-        f"cannot expect {read.after(1)[:40]!r}", hint="expect screen, due, remaining, receipt, no receipt, box or hub"
+        f"cannot expect {read.after(1)[:40]!r}",
+        hint="expect screen, due, remaining, receipt, no receipt, box, coins or hub",
     )
+
+
+def _fill(read: _Reader) -> Step:
+    if len(read.words) != 3 or read.words[1] != "hopper":
+        raise SimulatorError(f"cannot do {read.text[:40]!r}", hint="fill hopper N or fill stacker")
+    return coins.FillHopper(read.line, _count(read.words[2]))
 
 
 def _device(read: _Reader) -> Step:
@@ -209,7 +230,7 @@ def _scan(read: _Reader) -> Step:
 
 
 _VERBS: dict[str, Callable[[_Reader], Step]] = {
-    "scan": _scan, "insert": _insert, "touch": _touch, "wait": _wait, "expect": _expect,
+    "scan": _scan, "insert": _insert, "fill": _fill, "touch": _touch, "wait": _wait, "expect": _expect,
     "unplug": _device, "replug": _device, "lose": _several, "garble": _several,
 }  # fmt: skip
 
@@ -274,6 +295,11 @@ def play(steps: Iterable[Step], stage: do.Stage, *, source: str = "<scenario>") 
 def needs_hub(steps: Iterable[Step]) -> bool:
     """Tell whether a scenario speaks of the hub or of the network to it."""
     return any(isinstance(step, do.Network | do.ExpectHub) for step in steps)
+
+
+def needs_coins(steps: Iterable[Step]) -> bool:
+    """Tell whether a scenario speaks of coins, so that it needs a coin acceptor and a hopper."""
+    return any(isinstance(step, coins.COIN_STEPS) for step in steps)
 
 
 def write(step: Step) -> str:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from kiosk.errors import SimulatorError
+from kiosk.protocols.cctalk.device_coin import CctalkCoinAcceptor
+from kiosk.protocols.cctalk.device_hopper import CctalkHopper
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.protocols.escpos.device_model import MODELS
 from kiosk.simulators import scenario
+from kiosk.simulators.cctalk_units import UNITS, CctalkUnits, Part, bus
 from kiosk.simulators.lone_stage import AnyDevice, LoneStage
 from kiosk.simulators.note_unit import NoteUnit
 from kiosk.simulators.note_units import ACCEPTORS, note_unit
@@ -23,12 +26,18 @@ from kiosk.simulators.tcp_port import TcpPort
 KINDS = (*ACCEPTORS, "escpos", "scanner")
 
 
-def make_device(kind: str, *, currency: str = "USD", model: str = "epson", aim: bool = False) -> AnyDevice:
-    """Build a device role by its kind.
+def make_device(
+    kind: str, *, currency: str = "USD", model: str = "epson", aim: bool = False, device: str = "all"
+) -> AnyDevice:
+    """Build a device role by its kind; of ccTalk a bus with `device` on it, or with ``all`` units there are.
 
     Raises:
-        SimulatorError: there is no such kind, note set or model.
+        SimulatorError: there is no such kind, note set, model or unit.
     """
+    if kind == "cctalk":
+        return bus(currency, UNITS if device == "all" else (device,))
+    if device != "all":
+        raise SimulatorError(f"a simulated {kind[:20]!r} is one device", hint="only ccTalk has several on one line")
     if kind in ACCEPTORS:
         return note_unit(kind, currency)
     if kind == "escpos":
@@ -52,6 +61,7 @@ def serve(
     currency: str = "USD",
     model: str = "epson",
     aim: bool = False,
+    device: str = "all",
 ) -> int:
     """Serve one device on a pty (or, for a printer, on a TCP port) until the scenario, `lines` and `until` have ended.
 
@@ -63,12 +73,12 @@ def serve(
     Raises:
         SimulatorError: the device or its port cannot be made, or the scenario failed; names file and line.
     """
-    device = make_device(kind, currency=currency, model=model, aim=aim)
+    role = make_device(kind, currency=currency, model=model, aim=aim, device=device)
     port: RolePort[Any]
     if tcp_port is not None:
-        port = TcpPort(device, port=tcp_port, name=kind)
+        port = TcpPort(role, port=tcp_port, name=kind)
     elif pty_path is not None:
-        port = PtyPort(device, pty_path, name=kind)
+        port = PtyPort(role, pty_path, name=kind)
     else:
         raise SimulatorError(f"where shall the simulated {kind} be?", hint="give a path for its pty or a TCP port")
     steps, source = [], "<scenario>"
@@ -124,22 +134,31 @@ def _listen(stage: LoneStage, lines: Iterable[str], tell: Callable[[str], None],
     return failed
 
 
-def describe(port: RolePort[Any]) -> str:
+def describe(port: RolePort[Any] | Part[Any]) -> str:
     """Tell in one line what the device shows and holds."""
     if port.died is not None:
         return f"the simulator died: {port.died!r}"
     with port.hands() as device:
-        if isinstance(device, NoteUnit):
-            inside = "" if device.inside is None else f", inside {device.inside}"
-            return f"{device.shown}, box {sum(device.cashbox)} in {len(device.cashbox)} notes{inside}"
-        if isinstance(device, EscposPrinter):
-            bits = " ".join(f"{device.status(kind):02x}" for kind in (1, 2, 3, 4))
-            power = "" if device.powered else "no power, "
-            return f"{power}status {bits}, {len(device.receipts)} receipts, {device.used_mm} mm used"
-        return "ready" if device.powered else "no power"
+        units = device.nodes if isinstance(device, CctalkUnits) else (device,)
+        return "; ".join(_told(unit) for unit in units)
 
 
-def printed(port: RolePort[Any]) -> list[str]:
+def _told(unit: Any) -> str:
+    if isinstance(unit, NoteUnit):
+        inside = "" if unit.inside is None else f", inside {unit.inside}"
+        return f"{unit.shown}, box {sum(unit.cashbox)} in {len(unit.cashbox)} notes{inside}"
+    if isinstance(unit, CctalkCoinAcceptor):
+        return f"coin slot {unit.shown}, {sum(unit.accepted)} in {len(unit.accepted)} coins"
+    if isinstance(unit, CctalkHopper):
+        return f"hopper {unit.shown}, {unit.coins} coins inside, {len(unit.paid_out)} paid out"
+    if isinstance(unit, EscposPrinter):
+        bits = " ".join(f"{unit.status(kind):02x}" for kind in (1, 2, 3, 4))
+        power = "" if unit.powered else "no power, "
+        return f"{power}status {bits}, {len(unit.receipts)} receipts, {unit.used_mm} mm used"
+    return "ready" if unit.powered else "no power"
+
+
+def printed(port: RolePort[Any] | Part[Any]) -> list[str]:
     """Return every receipt of a simulated printer as plain text."""
     with port.hands() as device:
         if not isinstance(device, EscposPrinter):

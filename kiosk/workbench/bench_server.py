@@ -72,7 +72,8 @@ class Bench:
         page = self._pages.get_template("bench.html")
         return HTMLResponse(
             page.render(
-                key=self.door.key, notes=picture.notes(self.demo), folder=str(self.demo.directory.root),
+                key=self.door.key, notes=picture.notes(self.demo), coins=picture.coins(self.demo),
+                presenter=self.demo.hardware.printer.role.model.presenter, folder=str(self.demo.directory.root),
                 hub=self.demo.hub, operator=OPERATOR,
                 payable=[pair for pair in samples if pair[1].kind == "payable"],
                 refused=[pair for pair in samples if pair[1].kind == "refused"],

@@ -18,7 +18,8 @@ from kiosk.simulators.receipt_image import render_text
 from kiosk.simulators.serve import describe
 from kiosk.tariff.library import TariffLibrary
 from kiosk.workbench.child_process import ChildProcess
-from kiosk.workbench.directory import CURRENCY, ZONE, DemoDirectory, free_ports
+from kiosk.workbench.coin_kiosk import fill
+from kiosk.workbench.directory import CURRENCY, DEMO_PEOPLE, ZONE, DemoDirectory, free_ports
 from kiosk.workbench.hardware import Hardware
 from kiosk.workbench.journal_tail import JournalTail
 from kiosk.workbench.samples import Sample, samples
@@ -50,9 +51,12 @@ class Demonstration:
     def __init__(
         self, directory: Path | None = None, *, port: int = 0, quick: bool = False,
         say: Callable[[str], None] = lambda text: None, load_hub: Callable[[Path], HubSetup] | None = None,
-        acceptor: str = "id003",
+        acceptor: str = "id003", coins: bool = False, presenter: bool = False,
     ) -> None:  # fmt: skip
-        """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk; `acceptor` is a wire protocol."""
+        """With `load_hub`, which reads a hub.toml, there is a hub beside the kiosk; `acceptor` is a wire protocol.
+
+        With `coins` there are a coin acceptor and a hopper; with `presenter` the printer hands its slips out.
+        """
         beside: type[HubBeside] | None = None
         if load_hub is not None:
             # Takes a second: before anything is made that an interrupt would leave behind.
@@ -61,10 +65,12 @@ class Demonstration:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._count = 0
-        self._quick, self._acceptor = quick, acceptor
+        self._quick, self._acceptor, self._presenter = quick, acceptor, presenter
         self.bench_port, self.screen_port = (port, port + 1) if port else free_ports(2)
         self.directory = DemoDirectory.choose(directory)
-        self.hardware = Hardware(self.directory.ports, CURRENCY, quick=quick, acceptor=acceptor)
+        self.hardware = Hardware(
+            self.directory.ports, CURRENCY, quick=quick, acceptor=acceptor, coins=coins, presenter=presenter
+        )
         self.core = ChildProcess(
             self.directory.config, self.directory.screen_url, self.directory.log, lambda text: self.note("kiosk", text)
         )
@@ -91,8 +97,9 @@ class Demonstration:
         today = dt.datetime.now(ZoneInfo(ZONE)).date()
         self._say(f"preparing a kiosk in {self.directory.root}")
         self.directory.write(
-            screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick, acceptor=self._acceptor
-        )
+            screen_port=self.screen_port, bench=self.bench_origin, quick=self._quick, acceptor=self._acceptor,
+            coins=self.hardware.coins is not None, presenter=self._presenter,
+        )  # fmt: skip
         self.library = self.directory.import_examples(
             today,
             lambda report: self._say(f"importing examples: {report.taken + report.unchanged} of {report.service}"),
@@ -101,7 +108,7 @@ class Demonstration:
         if self.hub is not None:
             self._say("founding the city's hub and starting its processes")
             self.hub.start()
-        self._say("plugging in the simulated acceptor, printer and scanner")
+        self._say(f"plugging in what is simulated: {', '.join(self.hardware.ports)}")
         self.hardware.start()
         self._say("starting the kiosk")
         self.core.start()
@@ -110,6 +117,10 @@ class Demonstration:
         address = self.core.wait_ready()
         self.note("kiosk", f"the kiosk has started (process {self.core.pid})")
         self.tail.start()
+        if self.hardware.coins is not None:
+            self._say("filling the hopper, as staff do")
+            staff = DEMO_PEOPLE[0]
+            fill(self.hardware.coins, self.screen, self.directory.runtime / "core.sock", (staff.id, staff.pin))
         if self.hub is not None:
             self._meet(self.hub)
         return address

@@ -33,6 +33,7 @@ from kiosk.sync.mapping import Mapping, date_reader, date_writer, load_mapping
 from kiosk.sync.replica import Replica, data_set_of
 from kiosk.tariff.library import TariffLibrary
 from kiosk.tariff.library import load as load_library
+from kiosk.workbench.coin_kiosk import DEVICES, write_pack
 
 KIOSK = "K07"
 REALM = "demo"
@@ -51,7 +52,7 @@ EXAMPLES = {
 }
 #: Waiting times of the screen in a scenario that is played quickly; a question always stays for 20 s.
 QUICK_PERIODS = {"note_held": 4, "thanking": 3, "accepting": 12, "notice": 4, "unprinted": 6}
-DEVICES = ("notes", "receipt", "scanner")
+PORTS = ("notes", "receipt", "scanner", "bus")
 #: A socket's path has about 100 bytes; the rest of it comes below the runtime directory.
 LONGEST_RUNTIME = 86
 
@@ -86,6 +87,8 @@ class DemoDirectory:
         self.state = root / "state"
         self.published = root / "published-keys.json"
         self.log = root / "kiosk.log"
+        #: The city's pack, None for the one that ships with the software.
+        self.pack: Path | None = None
 
     @classmethod
     def choose(cls, asked: Path | None) -> DemoDirectory:
@@ -109,8 +112,8 @@ class DemoDirectory:
 
     @property
     def ports(self) -> dict[str, Path]:
-        """The stable path of each device's pty."""
-        return {name: self.runtime / "dev" / name for name in DEVICES}
+        """The stable path of each pty; the bus is there where there are coins."""
+        return {name: self.runtime / "dev" / name for name in PORTS}
 
     @property
     def screen_url(self) -> Path:
@@ -128,17 +131,25 @@ class DemoDirectory:
         if not self._keep:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def write(self, *, screen_port: int, bench: str, quick: bool = False, acceptor: str = "id003") -> None:
-        """Write the configuration, the kiosk's key and the city's list of published keys."""
+    def write(
+        self, *, screen_port: int, bench: str, quick: bool = False, acceptor: str = "id003", coins: bool = False,
+        presenter: bool = False,
+    ) -> None:  # fmt: skip
+        """Write the configuration, the kiosk's key and the city's list of published keys; with `coins`, a pack too."""
         self.state.mkdir(mode=0o700, exist_ok=True)
+        if coins:
+            self.pack = self.root / "pack"
+            write_pack(self.pack)
         values = {
             "kiosk": KIOSK, "currency": CURRENCY, "state": self.state, "runtime": self.runtime,
             "published": self.published, "port": screen_port, "bench": bench,
-            "acceptor": ACCEPTORS[acceptor][2], **self.ports,
+            "acceptor": ACCEPTORS[acceptor][2], "pack": self.pack or "",
+            "profile": "custom-presenter-80mm" if presenter else "epson-tm-t20iii", **self.ports,
         }  # fmt: skip
-        text = _TEMPLATE.format(
-            **{name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
-        )
+        if coins and acceptor == "cctalk":
+            values["notes"] = values["bus"]
+        named = {name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
+        text = _TEMPLATE.format(**named) + (DEVICES.format(**named) if coins else "")
         text += people_sections()
         if quick:
             text += "\n[checkout.periods]\n" + "".join(f"{name} = {value}\n" for name, value in QUICK_PERIODS.items())
@@ -156,7 +167,7 @@ class DemoDirectory:
         What a hub sent in an earlier demonstration stays the hub's: it gets the files, and sends them again.
         """
         samples = config.sample_dir()
-        library = sample_library(samples)
+        library = sample_library(self.pack or samples)
         sent = self._sent_by_a_hub()
         for service, name in EXAMPLES.items():
             mapping = load_mapping(config.read_text(samples / "imports" / f"{service}.toml"), f"{service}.toml")
@@ -244,6 +255,7 @@ languages = ["en", "es", "ar"]
 state = {state}
 runtime = {runtime}
 published_keys = {published}
+city_data = {pack}
 
 [screen]
 port = {port}
@@ -259,7 +271,7 @@ name = "receipt"
 driver = "escpos_printer"
 transport = "serial"
 line = {{ port = {receipt} }}
-options = {{ profile = "epson-tm-t20iii" }}
+options = {{ profile = {profile} }}
 
 [[device]]
 name = "scanner"

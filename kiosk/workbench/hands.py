@@ -10,12 +10,16 @@ from collections.abc import Callable
 
 from kiosk.errors import SimulatorError
 from kiosk.model.money import Money
+from kiosk.protocols.cctalk.device_hopper import CctalkHopper
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.simulators.note_unit import NoteUnit
 from kiosk.workbench.demonstration import Demonstration
+from kiosk.workbench.hardware import Coins
 
 #: Longest label that can be typed at the bench.
 LONGEST = 3000
+#: Coins that are put into a hopper at once.
+MOST_COINS = 1000
 
 
 class Hands:
@@ -29,6 +33,8 @@ class Hands:
             "unplug": self._unplug, "replug": self._replug,
             **{name: self._acceptor_act(*act) for name, act in _ACCEPTOR.items()},
             **{name: self._printer_act(*act) for name, act in _PRINTER.items()},
+            "coin": self._coin, "fill_hopper": self._fill_hopper, "take_slip": self._take_slip,
+            **{name: self._hopper_act(*act) for name, act in _HOPPER.items()},
         }  # fmt: skip
 
     @property
@@ -105,6 +111,44 @@ class Hands:
 
         return do
 
+    # --- coins -------------------------------------------------------------------------------------------------
+
+    def _coins(self) -> Coins:
+        if self._demo.hardware.coins is None:
+            raise SimulatorError("there are no coins here", hint="start the demonstration with --coins")
+        return self._demo.hardware.coins
+
+    def _coin(self, minor: str) -> str:
+        with self._coins().slot.hands() as unit:
+            if not minor.isdecimal() or int(minor) not in unit.values:
+                raise SimulatorError("the unit does not know such a coin")
+            value = Money(int(minor), unit.currency)
+            if not unit.insert_coin(value.minor):
+                raise SimulatorError(f"the {value} does not go in: the slot is full")
+            gone = "" if unit.can_insert else "; it falls through"
+        return f"put {value} into the slot{gone}"
+
+    def _fill_hopper(self, count: str) -> str:
+        if not count.isdecimal() or not 0 < int(count) <= MOST_COINS:
+            raise SimulatorError("how many coins?", hint=f"1 to {MOST_COINS}")
+        with self._coins().hopper.hands() as hopper:
+            hopper.fill(int(count))
+        return f"put {int(count)} coins into the hopper; whoever does so says it in the operator's menu too"
+
+    def _hopper_act(self, told: str, act: Callable[[CctalkHopper], object]) -> Callable[[str], str]:
+        def do(_: str) -> str:
+            with self._coins().hopper.hands() as hopper:
+                act(hopper)
+            return told
+
+        return do
+
+    def _take_slip(self, _: str) -> str:
+        with self._demo.hardware.printer.hands() as printer:
+            if printer.presenter.take() is None:
+                raise SimulatorError("no slip can be taken")
+        return "took the slip"
+
     # --- power and cables ----------------------------------------------------------------------------------------
 
     def _cut(self, _: str) -> str:
@@ -151,6 +195,12 @@ _ACCEPTOR: dict[str, tuple[str, Callable[[NoteUnit], object]]] = {
     "mute": ("let the acceptor fall silent", lambda unit: unit.mute(True)),
     "speak": ("let the acceptor speak again", lambda unit: unit.mute(False)),
 }
+_HOPPER: dict[str, tuple[str, Callable[[CctalkHopper], object]]] = {
+    "empty_hopper": ("took all coins out of the hopper", lambda hopper: hopper.take_out()),
+    "jam_hopper": ("jammed the hopper", lambda hopper: hopper.jam()),
+    "free_hopper": ("freed the hopper", lambda hopper: hopper.jam(False)),
+    "lose_dispense": ("the answer to the next payout will be lost", lambda hopper: hopper.lose_dispense_reply()),
+}
 _PRINTER: dict[str, tuple[str, Callable[[EscposPrinter], object]]] = {
     "paper_out": ("the paper has run out", lambda printer: printer.paper_out()),
     "near_end": ("the paper is nearly used up", lambda printer: printer.near_end()),
@@ -159,6 +209,8 @@ _PRINTER: dict[str, tuple[str, Callable[[EscposPrinter], object]]] = {
     "cover_open": ("opened the printer's cover", lambda printer: printer.open_cover()),
     "cover_close": ("closed the printer's cover", lambda printer: printer.close_cover()),
     "jam_cutter": ("blocked the cutter", lambda printer: printer.jam_cutter()),
+    "jam_presenter": ("blocked the presenter", lambda printer: printer.presenter.jam()),
+    "clear_presenter": ("cleared the presenter by hand", lambda printer: printer.presenter.clear()),
     "free_cutter": ("freed the cutter", lambda printer: printer.free_cutter()),
 }
 

@@ -94,7 +94,7 @@ class HubBeside:
         values = {
             "hub": HUB, "currency": CURRENCY, "realm": REALM, "state": str(hub), "runtime": str(place.runtime / "hub"),
             "journal": self.journal_port, "enrol": self.enrol_port, "announced": self.network.ports[0],
-            "web": self.web_port,
+            "web": self.web_port, "pack": str(place.pack or ""),
         }  # fmt: skip
         text = {name: json.dumps(value) if isinstance(value, str) else value for name, value in values.items()}
         self.config.write_text(_HUB_TOML.format(**text), encoding="utf-8")
@@ -256,6 +256,7 @@ realm = {realm}
 currency = {currency}
 state = {state}
 runtime = {runtime}
+city_data = {pack}
 
 [listen]
 journal = "tcp://127.0.0.1:{journal}"

@@ -14,6 +14,7 @@ from kiosk.protocols.escpos.device_print import Receipt
 from kiosk.simulators.receipt_image import image_of
 from kiosk.workbench.demonstration import Demonstration
 from kiosk.workbench.hands import shown
+from kiosk.workbench.hardware import Coins
 
 
 def state(demo: Demonstration, after: int) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def state(demo: Demonstration, after: int) -> dict[str, Any]:
         "trouble": demo.hardware.trouble(),
         "acceptor": _acceptor(demo),
         "printer": _printer(demo),
+        "coins": _coins(demo.hardware.coins, demo.hardware.plugged("coins")) if demo.hardware.coins else None,
         "hub": msgspec.to_builtins(demo.hub.look()) if demo.hub is not None else None,
         "scanner": {"plugged": demo.hardware.plugged("scanner")},
         "events": [msgspec.to_builtins(event) for event in demo.events(after)],
@@ -50,6 +52,28 @@ def _acceptor(demo: Demonstration) -> dict[str, Any]:
         }
 
 
+def _coins(coins: Coins, plugged: bool) -> dict[str, Any]:
+    with coins.slot.hands() as slot:
+        look = {"idle": "ok", "inhibited": "calm", "starting": "calm", "no power": "dark"}
+        in_slot = {
+            "words": {"idle": "ready for a coin", "inhibited": "takes no coins now"}.get(slot.shown, slot.shown),
+            "look": look.get(slot.shown, "fault"),
+            "total": str(Money(sum(slot.accepted), slot.currency)),
+            "returned": str(Money(sum(slot.returned), slot.currency)) if slot.returned else "",
+        }
+    with coins.hopper.hands() as hopper:
+        currency = hopper.unit.currency
+        stands = "jammed" if hopper.jammed and hopper.powered else hopper.shown
+        return {
+            "plugged": plugged,
+            "slot": in_slot,
+            "words": {"idle": "ready"}.get(stands, stands),
+            "look": {"idle": "ok", "paying": "warn", "no power": "dark"}.get(stands, "fault"),
+            "inside": f"{hopper.coins} × {Money(hopper.unit.coin, currency)}",
+            "cup": str(Money(sum(hopper.paid_out), currency)),
+        }
+
+
 def _printer(demo: Demonstration) -> dict[str, Any]:
     with demo.hardware.printer.hands() as printer:
         bits = [printer.status(kind) for kind in (1, 2, 3, 4)]
@@ -59,14 +83,34 @@ def _printer(demo: Demonstration) -> dict[str, Any]:
             "no power" if not printer.powered else "cover open" if cover else "out of paper" if out
             else "cutter blocked" if cutter else "paper nearly used up" if near else "ready"
         )  # fmt: skip
+        presenter = printer.presenter
         return {
             "plugged": demo.hardware.plugged("receipt"),
+            "mouth": (
+                ""
+                if not printer.model.presenter
+                else "the presenter is jammed"
+                if presenter.jammed
+                else "a slip is held out"
+                if presenter.in_mouth
+                else f"{len(presenter.retracted)} slips drawn back"
+                if presenter.retracted
+                else "no slip in the mouth"
+            ),
             "words": words,
             "look": {"ready": "ok", "no power": "dark", "paper nearly used up": "warn"}.get(words, "fault"),
             "bytes": " ".join(f"{byte:02X}" for byte in bits) if printer.powered else "",
             "receipts": len(printer.receipts),
             "hanging": len(printer.hanging.lines),
         }
+
+
+def coins(demo: Demonstration) -> list[Money]:
+    """Return the coins that the unit knows, smallest first; none without one."""
+    if demo.hardware.coins is None:
+        return []
+    unit = demo.hardware.coins.slot.role
+    return [Money(minor, unit.currency) for minor in unit.values]
 
 
 def notes(demo: Demonstration) -> list[Money]:

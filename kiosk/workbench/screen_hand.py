@@ -29,7 +29,10 @@ FIELDS = {
     "reprint_slip": "number",
 }  # fmt: skip
 #: … or one each.
-SEVERAL = {"enter_pin": ("person", "pin"), "exchange_numbers": ("old_box", "new_box", "seal")}
+SEVERAL = {
+    "enter_pin": ("person", "pin"), "exchange_numbers": ("old_box", "new_box", "seal"),
+    "fill_hopper": ("device", "coins"), "count_hopper": ("device", "coins"),
+}  # fmt: skip
 
 
 class ScreenHand:

@@ -42,11 +42,13 @@ class WholeStage:
         self._notes = LoneStage(hardware.acceptor)
         self._paper = LoneStage(hardware.printer)
         self._labels = LoneStage(hardware.scanner)
+        self._coins = LoneStage(hardware.coins.bus) if hardware.coins is not None else None
 
     def stop(self) -> None:
         """Wake a step that waits; it then fails."""
-        for stage in (self._notes, self._paper, self._labels):
-            stage.stop()
+        for stage in (self._notes, self._paper, self._labels, self._coins):
+            if stage is not None:
+                stage.stop()
 
     # --- devices -------------------------------------------------------------------------------------------------
 
@@ -144,6 +146,31 @@ class WholeStage:
     def restore_power(self) -> None:
         self._restore()
 
+    # --- coins -----------------------------------------------------------------------------------------------------
+
+    def insert_coin(self, value: Money) -> None:
+        self._slot().insert_coin(value)
+
+    def fill_hopper(self, coins: int) -> None:
+        self._slot().fill_hopper(coins)
+
+    def empty_hopper(self) -> None:
+        self._slot().empty_hopper()
+
+    def jam_hopper(self, on: bool) -> None:
+        self._slot().jam_hopper(on)
+
+    def lose_dispense_reply(self) -> None:
+        self._slot().lose_dispense_reply()
+
+    def expect_coins(self, value: Money) -> None:
+        self._comes_true(lambda: self._slot().expect_coins(value))
+
+    def _slot(self) -> LoneStage:
+        if self._coins is None:
+            raise SimulatorError("there are no coins here", hint="start the demonstration with --coins")
+        return self._coins
+
     # --- the hub ---------------------------------------------------------------------------------------------------
 
     def network(self, mode: str) -> None:
@@ -184,10 +211,13 @@ class WholeStage:
         self.screen.wait_for(f"expect remaining {value}", lambda shot: amount(shot["remaining"]) == value, SETTLE_MS)
 
     def expect_box(self, value: Money) -> None:
+        self._comes_true(lambda: self._notes.expect_box(value))
+
+    def _comes_true(self, expectation: Callable[[], None]) -> None:
         end = time.monotonic_ns() + SETTLE_MS * 1_000_000
         while True:
             try:
-                self._notes.expect_box(value)
+                expectation()
                 return
             except SimulatorError:
                 if time.monotonic_ns() >= end:

@@ -54,7 +54,7 @@ def test_every_step_calls_its_own_method_of_the_stage() -> None:
     "line",
     ["sing", "insert", "insert twenty", "insert USD 20.001", "wait", "wait 3", "wait 3 h", "wait screen a b c", "touch",
      "expect", "expect magic", "expect due", "lose 3", "lose replies many", "unplug", "jam printer", "scan",
-     'touch type "open'],
+     'touch type "open', "insert coin", "fill hopper", "fill hopper many", "fill box 3", "expect coins"],
 )  # fmt: skip
 def test_a_line_that_means_nothing_names_file_and_line(line: str) -> None:
     with pytest.raises(ScenarioError) as caught:

@@ -12,6 +12,8 @@ import pytest
 import serial
 
 from kiosk.errors import SimulatorError
+from kiosk.protocols.cctalk.frames import Framing
+from kiosk.protocols.cctalk.headers import Header
 from kiosk.protocols.id003.codes import DeviceStatus, HostCommand
 from kiosk.protocols.id003.device import Id003Device
 from kiosk.protocols.id003.frames import Decoder, Frame, encode
@@ -90,6 +92,45 @@ def test_typed_lines_are_carried_out_and_mistakes_told(tmp_path: Path) -> None:
     assert any(text.startswith("POWER_UP, box 0") for text in told)
 
 
+def test_a_cctalk_bus_has_every_unit_at_its_usual_address_or_only_the_one_asked_for(tmp_path: Path) -> None:
+    asked = Framing()
+    for device, there in (("all", [2, 3, 40]), ("hopper", [3]), ("coin", [2]), ("bill", [40])):
+        with PtyPort(make_device("cctalk", device=device), tmp_path / device) as port:
+            heard = []
+            with serial.Serial(str(port.path), 9600, timeout=2) as line:
+                for address in there:
+                    request = asked.encode(address, Header.SIMPLE_POLL, b"", source=1)
+                    for _ in range(40):  # a unit is silent until it has booted
+                        line.timeout = 0.1
+                        line.write(request)
+                        answer = line.read(5)
+                        if answer:
+                            heard.append(answer[2])
+                            break
+            assert heard == there
+            assert len(describe(port).split("; ")) == len(there)
+
+
+def test_coins_in_a_hopper_are_what_hands_put_in_and_took_out(tmp_path: Path) -> None:
+    told: list[str] = []
+    lines = ["empty hopper", "fill hopper 7", "jam hopper", "free hopper", "expect coins 0", "expect coins 1"]
+    assert serve("cctalk", tmp_path / "bus", lines=lines, tell=told.append) == 1
+    assert "7 coins inside" in told[-2]
+    assert told[-1].startswith("line:6: expect coins USD 1.00: USD 0.00 came out")
+    alone = LoneStage(PtyPort(make_device("cctalk", device="bill"), tmp_path / "bill"))
+    with pytest.raises(scenario.ScenarioError, match="there is no such device here"):
+        scenario.play(scenario.parse("fill hopper 1"), alone)
+
+
+def test_a_coin_is_put_in_again_until_the_unit_takes_it(tmp_path: Path) -> None:
+    with PtyPort(make_device("cctalk", device="coin"), tmp_path / "coin") as port:
+        stage = LoneStage(port, patience_ms=300)
+        with pytest.raises(scenario.ScenarioError, match="did not let it happen"):
+            scenario.play(scenario.parse("insert coin 0.25"), stage)  # nobody polls it
+        with pytest.raises(scenario.ScenarioError, match="knows no coin"):
+            scenario.play(scenario.parse("insert coin 0.03"), stage)
+
+
 def test_a_printer_on_a_socket_prints_and_shows_its_receipts() -> None:
     with TcpPort(make_device("escpos")) as port:
         with socket.create_connection(("127.0.0.1", port.port), 5) as line:
@@ -132,6 +173,9 @@ def test_what_cannot_be_served_is_told_with_a_hint(tmp_path: Path) -> None:
         lambda: make_device("toaster"),
         lambda: make_device("id003", currency="XXX"),
         lambda: make_device("escpos", model="laser"),
+        lambda: make_device("cctalk", device="slot"),
+        lambda: make_device("cctalk", currency="XXX"),
+        lambda: make_device("id003", device="coin"),
         lambda: serve("id003"),
         lambda: serve("id003", tmp_path / "unit", tmp_path / "missing.txt"),
     ):

@@ -14,13 +14,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "tests" / "scenarios"
-NAMES = sorted(path.stem for path in SCENARIOS.glob("*.txt"))
+#: Stories that are played with the acceptor of each other protocol too, by the name of the test.
+WITH_ACCEPTOR = {
+    f"power-cut-after-stack-{acceptor}": ("power-cut-after-stack", acceptor)
+    for acceptor in ("ccnet", "ebds", "ssp", "cctalk")
+} | {"change-in-coins-cctalk": ("change-in-coins", "cctalk")}
+NAMES = sorted([*(path.stem for path in SCENARIOS.glob("*.txt")), *WITH_ACCEPTOR])
 #: What was asked for by name, so that no file can be lost unnoticed.
 WANTED = {
     "pay-exact", "overpay-agree", "overpay-decline", "cancel-before-money", "partial-finish", "two-invoices",
     "escrow-time-out", "jam-while-stacking", "box-removed", "paper-out-mid-receipt", "power-cut-after-stack",
     "stacked-outside-session", "not-found", "wrong-check-digit", "water-bill-excess", "held-and-resumed",
-    "box-exchange", "day-closed", "offline-then-sync",
+    "box-exchange", "day-closed", "offline-then-sync", "change-in-coins", "change-hopper-empty", "coins-as-tender",
 }  # fmt: skip
 #: (slip titles that must be on paper, in order) by scenario.
 PAPER = {
@@ -42,6 +47,10 @@ PAPER = {
     "box-exchange": ["RECEIPT", "X REPORT", "EXCHANGE OF THE CASH BOX", "Z CLOSING", "RECEIPT"],
     "day-closed": ["Z CLOSING", "RECEIPT"],
     "offline-then-sync": ["RECEIPT"],
+    "change-in-coins": ["RECEIPT"],
+    "change-hopper-empty": ["RECEIPT"],
+    "coins-as-tender": ["RECEIPT"],
+    **dict.fromkeys(WITH_ACCEPTOR, ["RECEIPT"]),
 }
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 
@@ -59,7 +68,11 @@ def play(name: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 def play_once(name: str, place: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kiosk", "demo", "--quick", "--scenario", str(SCENARIOS / f"{name}.txt")]
+    story, acceptor = WITH_ACCEPTOR.get(name, (name, "id003"))
+    command = [
+        sys.executable, "-m", "kiosk", "demo", "--quick", "--acceptor", acceptor,
+        "--scenario", str(SCENARIOS / f"{story}.txt"),
+    ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place), "NO_COLOR": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
 

@@ -86,7 +86,7 @@ class CctalkHopper(CctalkNode):
         self.coins = coins
         self.paid_out: list[int] = []
         self.event_counter = 0
-        self._enabled = self._key_given = self._jammed = self._blocked = False
+        self._enabled = self._key_given = self._jammed = self._blocked = self._swallows = False
         self._status = HopperStatus(0, 0, 0, 0)
         #: Coins counted out in the unit's life.
         self._lifetime = 0
@@ -123,6 +123,11 @@ class CctalkHopper(CctalkNode):
             return "no power"
         return "paying" if self.paying else "fault" if HOPPER_FAULTS & self._now_flags() else "idle"
 
+    @property
+    def jammed(self) -> bool:
+        """True while the disc is stuck."""
+        return self._jammed
+
     # --- hands ------------------------------------------------------------------------------------------------
 
     def fill(self, count: int) -> None:
@@ -148,6 +153,10 @@ class CctalkHopper(CctalkNode):
     def block_exit(self, on: bool = True) -> None:
         """Hold something before the exit sensor."""
         self._blocked = on
+
+    def lose_dispense_reply(self) -> None:
+        """Carry out the next order to pay, and lose the answer to it."""
+        self._swallows = True
 
     def set_event_counter(self, counter: int) -> None:
         """Let the unit have made so many dispenses since its reset."""
@@ -199,6 +208,9 @@ class CctalkHopper(CctalkNode):
         }  # fmt: skip
         self._status = HopperStatus(self.event_counter, count, 0, 0)
         self._plan(self._now)
+        if self._swallows:
+            self._swallows = False
+            self.lose_replies(1)
         return bytes((self.event_counter,)) if self.unit.tells_counter else b""
 
     def _tell_status(self, data: bytes) -> Answer:

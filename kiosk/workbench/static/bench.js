@@ -94,7 +94,9 @@ function draw(state) {
     enable("unplug", device, plugged);
     enable("replug", device, !plugged);
   }
+  if (printer.mouth) by("printer-mouth").textContent = printer.mouth;
   drawPaper(printer);
+  if (state.coins) drawCoins(state.coins);
   if (state.hub) drawHub(state.hub);
   for (const event of state.events) log(event);
 }
@@ -126,6 +128,16 @@ function drawAcceptor(unit) {
     }));
   }
   by("box-more").textContent = [unit.returned && `given back so far: ${unit.returned}`, unit.collected && `collected: ${unit.collected}`].filter(Boolean).join(" · ");
+}
+
+function drawCoins(coins) {
+  badge("slot-status", coins.plugged ? coins.slot.words : "cable out", coins.plugged ? coins.slot.look : "fault");
+  by("slot-more").textContent = [`taken: ${coins.slot.total}`, coins.slot.returned && `fell through: ${coins.slot.returned}`].filter(Boolean).join(" · ");
+  badge("hopper-status", coins.plugged ? coins.words : "cable out", coins.plugged ? coins.look : "fault");
+  by("hopper-inside").textContent = coins.inside;
+  by("hopper-cup").textContent = coins.cup;
+  enable("unplug", "coins", coins.plugged);
+  enable("replug", "coins", !coins.plugged);
 }
 
 function drawHub(hub) {

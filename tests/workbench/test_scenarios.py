@@ -50,7 +50,7 @@ PAPER = {
     "change-in-coins": ["RECEIPT"],
     "change-hopper-empty": ["RECEIPT"],
     "coins-as-tender": ["RECEIPT"],
-    **dict.fromkeys(WITH_ACCEPTOR, ["RECEIPT"]),
+    **{name: ["RECEIPT"] for name in WITH_ACCEPTOR},
 }
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 

@@ -28,7 +28,7 @@ _FAULTS = (OSError, serial.SerialException, termios.error, ValueError)
 class SerialSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Line settings of a serial port, as in the configuration."""
 
-    #: A path (best below /dev/serial/by-id), ``serial:XYZ``, or ``usb:VID:PID[:SERIAL]``.
+    #: A path (best below /dev/serial/by-id), ``serial:XYZ``, ``usb:VID:PID[:SERIAL]`` or ``usbport:1-1.2``, a socket.
     port: str
     #: Bits per second.
     baud: int = 9600

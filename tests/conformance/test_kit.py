@@ -19,9 +19,11 @@ from kiosk.model.device_events import (
     PayoutEnded,
     PayoutReady,
     PrintReady,
+    ProtocolFault,
     Scanned,
 )
 from kiosk.plugins.conformance import RULES, Subject, check_driver, examine, grade
+from kiosk.plugins.conformance.conversation import Faults
 from kiosk.plugins.conformance.orders import COMMANDS
 from kiosk.plugins.devices import (
     Driver,
@@ -406,6 +408,20 @@ class Boasts(Behind):
         return events
 
 
+class GivesUp(Behind):
+    """Waits for ever for an answer that was lost."""
+
+    gone = False
+
+    def take_events(self) -> list[DeviceEvent]:
+        events = self.driver.take_events()
+        self.gone = self.gone or any(isinstance(each, ProtocolFault) and each.kind == "timeout" for each in events)
+        return events
+
+    def deadline(self) -> int | None:
+        return None if self.gone else self.driver.deadline()
+
+
 class Interrupts(Behind):
     """Gives itself what it should ask for; `mine` are the kinds of requests that never reach the line."""
 
@@ -530,6 +546,36 @@ def test_rules_have_names_of_their_own_and_one_sentence() -> None:
 def test_a_driver_without_material_is_bronze_at_most() -> None:
     subject = Subject(spec_of(Echo, rehearsal=None))
     assert grade(subject, examine(subject)) == "bronze"
+
+
+def test_a_driver_without_a_device_to_talk_to_is_silver_at_most() -> None:
+    subject = Subject(spec_of(Echo, rehearsal=lambda: msgspec.structs.replace(LINES, device=None)))
+    assert grade(subject, examine(subject)) == "silver"
+
+
+def test_the_line_of_a_conversation_loses_doubles_and_flips_one_bit() -> None:
+    message = bytes(range(40))
+    for faults, judge in (
+        (Faults(), lambda heard: heard == [message]),
+        (Faults(lost=1000), lambda heard: heard == []),
+        (Faults(doubled=1000), lambda heard: heard == [message, message]),
+        (Faults(garbled=1000), lambda heard: [
+            (one ^ other).bit_count() for one, other in zip(heard[0], message, strict=True) if one != other] == [1]),
+    ):  # fmt: skip
+        talk = Subject(spec_of(Echo)).conversation("a line", faults)
+        heard: list[bytes] = []
+        talk.device.received = lambda data, now, heard=heard: heard.append(data)
+        talk.wrote(message)
+        talk.run(100)
+        assert judge(heard), faults
+
+
+def test_a_driver_that_gives_up_at_the_first_lost_reply_is_found_on_the_bad_lines_only() -> None:
+    (rule,) = [each for each in RULES if each.id == "conversation"]
+    (outcome,) = examine(Subject(behind(GivesUp, id003_acceptor.SPEC)), [rule])
+    situations = {finding.situation.partition(",")[0] for finding in outcome.findings}
+    assert "a line that loses" in situations
+    assert "a good line" not in situations
 
 
 def test_a_driver_that_breaks_bronze_has_no_grade_whatever_else_it_keeps() -> None:

@@ -89,11 +89,11 @@ def outcome(subject: Subject, rule: Rule, most_findings: int = 20) -> Outcome:
 
 
 def grade(subject: Subject, outcomes: Iterable[Outcome]) -> str:
-    """Return the highest grade whose rules, and those of all grades below, hold; above bronze only with a rehearsal."""
+    """Return the highest grade whose rules, and those of all grades below, hold; gold only with a device to talk to."""
     broken = {each.grade for each in outcomes if each.status == "broken"}
     reached = NO_GRADE
     for each in GRADES:
-        if each in broken or (each != "bronze" and not subject.rehearsed):
+        if each in broken:
             break
         reached = each
     return reached if reached != "gold" or subject.rehearsal.device is not None else "silver"

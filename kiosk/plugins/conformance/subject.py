@@ -26,10 +26,7 @@ class Subject:
         self.spec = spec
         #: How many bad lines are tried, and how densely the moments of cuts lie: 1 for everyday.
         self.rounds = rounds
-        declared = rehearsal or rehearsal_of(spec)
-        #: False where the driver brings nothing of its own.
-        self.rehearsed = declared is not None
-        self.rehearsal = declared or Rehearsal()
+        self.rehearsal = rehearsal or rehearsal_of(spec) or Rehearsal()
         self.tools = tools or DriverTools(currency=self.rehearsal.currency, draw_line=_draw_line, draw_qr=_draw_qr)
 
     def bench(self, situation: str, *, opened: bool = True) -> Bench:

@@ -82,7 +82,7 @@ class CctalkCoinAcceptor:
         self._forget(0)
 
     def _forget(self, now: int) -> None:
-        self._known = self._based = self._cvf = False
+        self._known = self._based = self._cvf = self._leapt = False
         self._inhibits.forget()
         self._poll_due = self._check_due = self._repeat_at = now
         #: Fault code of the last self check, None while there is no reason to ask.
@@ -96,7 +96,7 @@ class CctalkCoinAcceptor:
         return [
             Step(Request(Header.MODIFY_MASTER_INHIBIT, b"\x00", sizes=ACK), "master inhibit"),
             Step(Request(Header.REQUEST_OPTION_FLAGS, sizes=(1,)), "option flags", needed=False),
-            *ids,
+            *ids * 2,  # a late reply must not move the table by one place
             Step(_CHECK, "self check", needed=False),
         ]
 
@@ -192,7 +192,11 @@ class CctalkCoinAcceptor:
 
     def _read(self, data: bytes, now: int) -> None:
         try:
-            news = self._log.read(parse_events(data))
+            buffer = parse_events(data)
+            if self._log.leaps(buffer) and not self._leapt:  # perhaps an old reply: reading costs nothing
+                self._leapt, self._poll_due = True, now
+                return
+            news, self._leapt = self._log.read(buffer), False
         except FrameError as error:  # its size was checked, so this is a unit that cannot be understood
             self._talk.fault("unexpected", error.message, data.hex())
             return

@@ -9,6 +9,7 @@ from kiosk.model.money import Money, minor_digits
 from kiosk.protocols.cctalk.headers import FAULTS
 from kiosk.protocols.cctalk.options import MS, CctalkBillOptions
 from kiosk.protocols.cctalk.payloads import parse_bill_id, parse_scaling
+from kiosk.protocols.cctalk.readings import agreed
 from kiosk.protocols.note_life import Limits
 
 #: Fault codes with a state of their own; all others are a failure.
@@ -28,7 +29,10 @@ def read_bills(
 
     Bills of another country and types that are not programmed are left out, so they can never be enabled.
     """
-    ids = {asked[0]: parse_bill_id(data) for asked, data in replies}
+    told_twice, problem = agreed(replies)
+    if problem:
+        return {}, f"bill table: {problem}"
+    ids = {kind: parse_bill_id(data) for kind, data in told_twice.items()}
     for kind, text in enumerate(expected, 1):
         told = ids[kind].text if kind in ids else "nothing"
         if told != text:

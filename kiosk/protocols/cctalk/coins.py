@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from kiosk.model.money import Money
 from kiosk.protocols.cctalk.headers import COIN_ERRORS, FIRST_INHIBITED, LAST_INHIBITED
 from kiosk.protocols.cctalk.payloads import parse_coin_id
+from kiosk.protocols.cctalk.readings import agreed
 
 #: Errors of the unit itself: the steady state is asked by a self check (§6).
 COIN_HARDWARE = frozenset((6, 7, 9, 10, 11, 12, 13, 14, 15, 21, 22, 26, 29, 30, 31, 32, 33, 35, 36))
@@ -38,7 +39,10 @@ def read_coins(
 
     Coins of another country, tokens and empty positions are left out, so they can never be enabled.
     """
-    ids = {asked[0]: parse_coin_id(data) for asked, data in replies}
+    told_twice, problem = agreed(replies)
+    if problem:
+        return {}, f"coin table: {problem}"
+    ids = {position: parse_coin_id(data) for position, data in told_twice.items()}
     for position, text in enumerate(expected, 1):
         told = ids[position].text if position in ids else "nothing"
         if told != text:

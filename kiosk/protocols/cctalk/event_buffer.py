@@ -132,6 +132,10 @@ class EventLog:
         """The byte path was opened: what is found next happened while nobody listened."""
         self._fresh_start = True
 
+    def leaps(self, buffer: EventBuffer) -> bool:
+        """Tell whether the counter moved by more than the buffer keeps: events were lost, or the reply is an old one."""
+        return self._taken is not None and buffer.counter > 0 and steps(buffer.counter, self._taken) > DEPTH
+
     def read(self, buffer: EventBuffer) -> News:
         """Take a reading and return what is new; the events given out count as taken."""
         last, self._taken = self._taken, buffer.counter

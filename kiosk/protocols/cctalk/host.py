@@ -34,6 +34,8 @@ TURN_RETRY_NS = 5_000_000
 TURN_LIMIT_NS = 1_000_000_000
 #: A unit that says BUSY is asked again after this.
 BUSY_RETRY_NS = 100_000_000
+#: Rest behind a reply that did not come: replies carry no number, and a late one would pass for the next.
+LATE_NS = 300_000_000
 #: Said with ``turn_over`` by who got no answer.
 UNANSWERED = b"unanswered"
 #: However much comes in, an exchange ends after this many of its time limits.
@@ -273,12 +275,12 @@ class HostLine:
             self._ended(now, outcome, b"", out)
             return
         self._turn_over(outcome)
-        self._rest_until(now + (BUSY_RETRY_NS if outcome is Outcome.BUSY else max(self._rest, 1)), now)
+        self._rest_until(now + (BUSY_RETRY_NS if outcome is Outcome.BUSY else LATE_NS), now)
 
     def _ended(self, now: int, outcome: Outcome, data: bytes, out: list[Heard]) -> None:
         exchange, self._exchange = self._exchange, None
         self._turn_over(outcome)
-        self._phase, self._free_at = _Phase.IDLE, now + self._rest
+        self._phase, self._free_at = _Phase.IDLE, now + (LATE_NS if outcome is Outcome.SILENCE else self._rest)
         if exchange is not None:
             out.append(Answer(exchange.header, exchange.data, outcome, data))
 

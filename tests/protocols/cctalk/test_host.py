@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.protocols.cctalk.frames import FrameFault, Framing
-from kiosk.protocols.cctalk.host import TURN_LIMIT_NS, TURN_RETRY_NS, Answer, Heard, HostLine, Outcome, Stray, Turn
+from kiosk.protocols.cctalk.host import (
+    LATE_NS,
+    TURN_LIMIT_NS,
+    TURN_RETRY_NS,
+    Answer,
+    Heard,
+    HostLine,
+    Outcome,
+    Stray,
+    Turn,
+)
 
 MS = 1_000_000
 FORM = Framing()
@@ -81,7 +91,9 @@ def test_the_turn_is_given_back_between_tries_and_silence_is_said() -> None:
     over = host.take_steps()[0]
     assert isinstance(over, Turn)
     assert (over.kind, over.data) == ("turn_over", b"unanswered")
-    host.tick(TIMEOUT + 2)
+    host.tick(TIMEOUT + LATE_NS - 1)
+    assert kinds(host) == []  # a late reply to the first try must not pass for the answer to the next
+    host.tick(TIMEOUT + LATE_NS)
     assert kinds(host) == ["turn"]
 
 

@@ -123,13 +123,23 @@ def test_every_code_of_a_coin_that_came_back_has_a_reason_and_every_code_a_name(
 
 
 def test_a_table_leaves_out_what_is_not_ours() -> None:
-    coins = [(b"\x01", b"EU200A"), (b"\x02", b"GB100A"), (b"\x03", b"Token "), (b"\x05", b"EU050A")]
+    coins = [(b"\x01", b"EU200A"), (b"\x02", b"GB100A"), (b"\x03", b"Token "), (b"\x05", b"EU050A")] * 2
     assert read_coins(coins, "EUR", "EU", ()) == ({1: Money(200, "EUR"), 5: Money(50, "EUR")}, "")
-    assert "GB" in read_coins(coins[1:3], "EUR", "EU", ())[1]
+    assert "GB" in read_coins(coins[1:3] * 2, "EUR", "EU", ())[1]
     assert "position 2 is GB100A" in read_coins(coins, "EUR", "EU", ("EU200A", "EU100A"))[1]
-    bills = [(b"\x01", b"EU0005A"), (b"\x02", b"GB0005A")]
+    bills = [(b"\x01", b"EU0005A"), (b"\x02", b"GB0005A")] * 2
     assert read_bills(bills, b"\x64\x00\x02", "EUR", "EU", ()) == ({1: Money(500, "EUR")}, "")
     assert read_bills(bills, None, "EUR", "EU", ())[1]
+
+
+def test_a_table_whose_two_readings_differ_gives_no_value_at_all() -> None:
+    """A reply that came twice moves every value one place further, and the notes would be booked at a wrong value."""
+    once = [(b"\x01", b"EU0005A"), (b"\x02", b"EU0010A")]
+    moved = [(b"\x01", b"EU0005A"), (b"\x02", b"EU0005A")]
+    assert read_bills(once + moved, b"\x64\x00\x02", "EUR", "EU", ())[0] == {}
+    assert "only once" in read_bills(once, b"\x64\x00\x02", "EUR", "EU", ())[1]
+    coins = [(b"\x01", b"EU200A"), (b"\x02", b"EU100A"), (b"\x01", b"EU200A"), (b"\x02", b"EU200A")]
+    assert "number 2" in read_coins(coins, "EUR", "EU", ())[1]
 
 
 @pytest.mark.parametrize(

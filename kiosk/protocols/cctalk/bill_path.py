@@ -38,8 +38,8 @@ from kiosk.protocols.note_watch import NoteWatch
 
 #: Events that wait for their turn; then the buffer is not read any more.
 MAX_WAITING = 64
-#: Unread for this long a unit may have stacked one note and drawn in the next.
-SWAP_NS = 1_000_000_000
+#: Unread for this long (a reading was missed) a unit may have stacked one note and begun to draw in the next.
+SWAP_NS = 400_000_000
 _REST = Sight(Seen.AT_REST, name="at_rest")
 _REJECTED = {2: "recognition", 3: "transport", 4: "denomination_inhibited", 5: "denomination_inhibited"}
 _MASTER_INHIBIT, _RETURNED, _STACKER_OK, _BOX_OUT, _BOX_IN, _FULL, _SAFE_JAM, _STRANGER = 0, 1, 10, 11, 12, 14, 16, 21

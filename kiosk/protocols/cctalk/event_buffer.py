@@ -133,7 +133,7 @@ class EventLog:
         self._fresh_start = True
 
     def leaps(self, buffer: EventBuffer) -> bool:
-        """Tell whether the counter moved by more than the buffer keeps: events were lost, or the reply is an old one."""
+        """Tell whether the counter moved by more than the buffer keeps: events were lost, or this is an old reply."""
         return self._taken is not None and buffer.counter > 0 and steps(buffer.counter, self._taken) > DEPTH
 
     def read(self, buffer: EventBuffer) -> News:

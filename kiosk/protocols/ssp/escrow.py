@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from kiosk.model.device_events import CommandRefused
+from kiosk.model.ids import NoteId
 from kiosk.protocols.note_life import Order
 from kiosk.protocols.note_watch import NoteWatch
 from kiosk.protocols.ssp.codes import Command, Response
@@ -44,6 +45,8 @@ class EscrowKeeper:
         """The conversation begins anew, with a Reject."""
         self._reject_due = False
         self._tries = 0
+        #: The note that neither Hold nor Reject found.
+        self._denied: tuple[bool, NoteId | None] = (False, None)
         #: The kernel ordered the present Hold.
         self.hold_wanted = False
         #: When Hold is due next; until when nothing at all may be sent.
@@ -54,8 +57,8 @@ class EscrowKeeper:
         self._reject_due = True
 
     def leave_alone(self, now: int) -> None:
-        """Let a note that we could not reject go back by itself."""
-        self._fault("unexpected", "the unit refuses Reject: left alone until a note would be back", "")
+        """Let a note that we could not reject go back by itself, without a Poll that could take it."""
+        self._fault("unexpected", "the unit does not reject what it shows: left alone until it would be back", "")
         self.quiet_until = now + (self._options.escrow_limit_ms + _LATER_MS) * MS
 
     def ask(self, order: Order | None, now: int) -> bytes | None:
@@ -81,7 +84,10 @@ class EscrowKeeper:
         if self._reject_due:
             return
         self._tries, self._queue.escrow = 0, None
-        if not gone:
+        note, before = (self._watch.in_flight, self._watch.held_note()), self._denied
+        self._denied = (False, None) if answer.ok else note
+        if not gone or (note == before and note[0]):
+            self._denied, self._reject_due = (False, None), gone  # it is found again perhaps, where trouble is over
             self.leave_alone(now)
 
     def held(self, answer: Answer, now: int) -> bool:
@@ -90,13 +96,14 @@ class EscrowKeeper:
         if escrow is None:
             return False
         if answer.ok:
+            self._denied = (False, None)
             self._watch.saw(msgspec.structs.replace(escrow, held=answer.request == Command.HOLD), now)
             return True
         if answer.response == Response.COMMAND_NOT_KNOWN and answer.request == Command.HOLD:
             self._holds = False  # any other command that is no Poll keeps the note as well
             return True
         note = self._watch.held_note()
-        if self._watch.answered(Order.HOLD, False, True):
+        if self._watch.answered(Order.HOLD, False, True) and self.hold_wanted:
             self._watch.events.append(CommandRefused("hold_note", "the note is not in escrow any more", note))
         self._reject_due = True
         return False

@@ -49,7 +49,7 @@ from kiosk.api import (
 )
 from kiosk.protocols.note_life import Order
 from kiosk.protocols.note_watch import NoteWatch
-from kiosk.protocols.ssp.codes import POLLS, Command, EventCode, Response
+from kiosk.protocols.ssp.codes import POLLS, Command, Response
 from kiosk.protocols.ssp.crypto import Randomness
 from kiosk.protocols.ssp.escrow import EscrowKeeper
 from kiosk.protocols.ssp.event_queue import EventQueue
@@ -57,7 +57,7 @@ from kiosk.protocols.ssp.host import Answer, Heard, HostLine, Repeated, Unasked
 from kiosk.protocols.ssp.opening import Opening
 from kiosk.protocols.ssp.options import MS, SspOptions, limits
 from kiosk.protocols.ssp.payloads import Event, read_events
-from kiosk.protocols.ssp.sights import MISCONFIGURED_STATE, STATES, UNKNOWN_STATE, Condition
+from kiosk.protocols.ssp.sights import MISCONFIGURED_STATE, STATES, STOPPING, UNKNOWN_STATE, Condition
 
 #: Findings told in one call; the rest is counted.
 _MAX_FAULTS_A_CALL = 8
@@ -105,7 +105,9 @@ class SspAcceptor:
         self._queue.restarted()
         self._watch.unheard()
         self._escrow.restarted()
-        self._tries = self._disabled_at = 0
+        self._tries = 0
+        #: The unit stopped taking notes since it was enabled: when that was told first.
+        self._stopped_at: int | None = None
 
     # --- the eight names ------------------------------------------------------------------------------------------
 
@@ -291,11 +293,12 @@ class SspAcceptor:
         self._show(reading.events, answer.data.hex()[:32], now)
 
     def _show(self, events: tuple[Event, ...], raw: str, now: int) -> None:
-        disabled = any(event.code == EventCode.DISABLED for event in events)
-        if not disabled or not self._opening.enabled:
-            self._disabled_at = now
-        elif now - self._disabled_at >= self._options.repeat_ms * MS:
-            self._opening.applied, self._disabled_at = None, now  # it did not take Enable, or lost it
+        if not self._opening.enabled:
+            self._stopped_at = None
+        elif self._stopped_at is None:  # told once or in each poll (sheet §8): one report counts
+            self._stopped_at = now if any(event.code in STOPPING for event in events) else None
+        elif now - self._stopped_at >= self._options.repeat_ms * MS:
+            self._opening.applied, self._stopped_at = None, None
         state, severity, detail = self._condition.words(events, enabled=self._opening.enabled)
         if self._opening.problem and state in ("idling", "inhibited"):
             state, severity, detail = *MISCONFIGURED_STATE, self._opening.problem
@@ -324,7 +327,7 @@ class SspAcceptor:
     def _choose(self, question: Command | None, now: int) -> bytes | None:
         watch, opening, queue = self._watch, self._opening, self._queue
         if opening.asks is not None:
-            return opening.asks
+            return None if watch.booking else opening.asks
         if question is not None:
             return bytes((question,))
         if watch.booking or now < self._escrow.quiet_until:

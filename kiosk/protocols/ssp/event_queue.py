@@ -138,6 +138,9 @@ class EventQueue:
                 self._watch.events.append(CashboxInserted())
             elif event.code == EventCode.SLAVE_RESET:
                 self.renew, self._rest_needed = True, self._options.power_up_ms * MS
+        if self._box_out and not self._condition.box_out:  # put in while the unit was off, or told by silence
+            self._box_out = False
+            self._watch.events.append(CashboxInserted())
         drawing = any(event.code == EventCode.READ and not event.channel for event in events)
         if drawing and not self._drawing:
             self._watch.events.append(NoteAccepting())

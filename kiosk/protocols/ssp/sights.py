@@ -29,8 +29,13 @@ _SEEN = {
 }
 #: A note on its way that meets one of these is not taken for returned (sheet §9.6).
 DOUBTS = (EventCode.SAFE_JAM, EventCode.UNSAFE_JAM, EventCode.FRAUD_ATTEMPT)
-#: Events after which credit marks count one more note.
-_CREDITING = (Seen.CREDIT_POINT, Seen.STACKED)
+#: Behind these a unit takes no notes before it is enabled again (sheet §8, §9.7).
+STOPPING = frozenset(
+    {
+        EventCode.DISABLED, EventCode.FRAUD_ATTEMPT, EventCode.CASHBOX_REMOVED, EventCode.CASHBOX_REPLACED,
+        EventCode.STACKER_FULL, EventCode.NOTE_PATH_OPEN,
+    }
+)  # fmt: skip
 
 
 def sight(event: Event, table: Mapping[int, Money], mark: str, *, readable: bool = True) -> Sight:
@@ -103,7 +108,9 @@ _KEPT = frozenset(code for code in _WRONG if code != EventCode.FRAUD_ATTEMPT)
 #: Wrongs that the sheet says are told in each poll while they last: missing means over.
 _REPEATED = frozenset({EventCode.UNSAFE_JAM, EventCode.NOTE_PATH_OPEN})
 #: A note that moves again ends every jam and a full stacker.
-_MOVING_AGAIN = frozenset({EventCode.READ, EventCode.STACKED, EventCode.SLAVE_RESET, EventCode.JAM_RECOVERY})
+_MOVING_AGAIN = frozenset({EventCode.READ, EventCode.STACKED, EventCode.JAM_RECOVERY})
+#: These end when a note came out, too.
+_JAMS = (EventCode.UNSAFE_JAM, EventCode.SAFE_JAM)
 
 #: No answer, or a port that is gone.
 UNKNOWN_STATE = ("unknown", "unknown")
@@ -138,6 +145,10 @@ class Condition:
         for code in codes:
             if code in _KEPT:
                 self._wrong[code] = self._wrong.get(code, 0) + 1
+            elif code == EventCode.SLAVE_RESET:  # whatever is still wrong is told anew; a box may have come meanwhile
+                self._wrong.clear()
+            elif code == EventCode.REJECTED:
+                self._wrong = {kept: n for kept, n in self._wrong.items() if kept not in _JAMS}
             elif code in _MOVING_AGAIN:
                 self._wrong = {kept: n for kept, n in self._wrong.items() if kept == EventCode.CASHBOX_REMOVED}
             elif code == EventCode.CASHBOX_REPLACED:
@@ -148,7 +159,7 @@ class Condition:
     @property
     def blocked(self) -> bool:
         """True while a note may be stuck inside."""
-        return any(code in self._wrong for code in (EventCode.UNSAFE_JAM, EventCode.SAFE_JAM))
+        return any(code in self._wrong for code in _JAMS)
 
     def words(self, events: tuple[Event, ...], *, enabled: bool) -> tuple[str, str, str]:
         """Return state, severity and detail after a poll reply."""

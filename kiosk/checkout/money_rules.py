@@ -262,7 +262,8 @@ def disputed(model: Checkout, event: NoteDisputed, ctx: Context) -> Outcome:
         # Nothing that an entry could carry: the count of the box looks for a note of unknown value.
         return suspend(model, NoteStacked(event.token, event.note, None, raw=event.raw), ctx, "disputed")
     mine = model.own_flight is not None and model.own_flight.note == event.note
-    claim = facts.NoteDisputed(event.note, event.value, event.reason, ctx.counter.dispute_entry(event.value))
+    entry = ctx.counter.dispute_entry(event.value)
+    claim = facts.NoteDisputed(event.note, event.value, event.reason, entry, event.device_mark)
     slip = issued(model, ctx, "disputed", ctx.next_seq, totals=note_value(event.value), currency=event.value.currency)
     message = text("message.note_disputed")
     if not mine or model.settles:

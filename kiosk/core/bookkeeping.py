@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kiosk.checkout.model import OpenExchange, PayoutPage
+from kiosk.checkout.model import OpenExchange
+from kiosk.core.change_bookkeeping import CHANGE
 from kiosk.core.pages import (
     Applied,
     CommandPage,
-    DeferredPage,
     DisputePage,
     OpenSession,
     PeriodPage,
@@ -80,6 +80,7 @@ def _credited(books: Books, fact: facts.Fact, body: facts.NoteCredited) -> None:
         books.device_marks[body.note.device] = body.device_mark
     if books.open_session is not None and books.open_session.session == fact.stamp.session:
         books.open_session.credited.append(body.value)
+        books.open_session.coins += [body.value] if body.means == "coin" else []
 
 
 def _suspended(books: Books, fact: facts.Fact, body: facts.NoteSuspended) -> None:
@@ -114,6 +115,8 @@ def _disputed(books: Books, fact: facts.Fact, body: facts.NoteDisputed) -> None:
     books.take_note(body.note, body.value, "disputed", fact.stamp.session)
     books.post(body.entry)
     books.disputes[str(body.note)] = DisputePage(body.note, fact.epoch, fact.seq, body.entry)
+    if body.device_mark:
+        books.device_marks[body.note.device] = body.device_mark
 
 
 def _gone(books: Books, fact: facts.Fact, body: facts.NoteGone) -> None:
@@ -186,6 +189,18 @@ def _print_ended(books: Books, fact: facts.Fact, body: facts.PrintEnded) -> None
         page.printing = "ended"
         if page.outcome != "printed":  # a copy that fails takes no paper out of anybody's hand
             page.outcome = body.outcome
+
+
+def _slip_presented(books: Books, fact: facts.Fact, body: facts.SlipPresented) -> None:
+    page = books.slips.get(body.number)
+    if page is None:
+        return
+    page.shown = max(page.shown, body.copy)
+    page.taken = page.taken or body.outcome == "taken"
+    if page.taken:
+        page.outcome = "printed"
+    elif page.outcome == "printed":
+        page.outcome = body.outcome  # on paper and in nobody's hand: staff print a copy
 
 
 def _reversed(books: Books, fact: facts.Fact, body: facts.Reversed) -> None:
@@ -327,62 +342,6 @@ def _service(books: Books, fact: facts.Fact, body: facts.ServiceChanged) -> None
     books.out_of_service = body.reasons
 
 
-# --- change -----------------------------------------------------------------------------------------------------
-
-
-def _payout_intended(books: Books, fact: facts.Fact, body: facts.PayoutIntended) -> None:
-    page = PayoutPage(body.payout, body.device, body.value, body.coins, fact.epoch, body.settled_seq)
-    books.take_payout(page)
-
-
-def _deferred(books: Books, fact: facts.Fact, body: facts.ReceiptDeferred) -> None:
-    books.deferred = DeferredPage(fact.stamp.session, body, fact.stamp.at.wall_ns)
-
-
-def _payout_started(books: Books, fact: facts.Fact, body: facts.PayoutStarted) -> None:
-    page = books.payouts.get(body.payout)
-    if page is not None:
-        again = {"phase": "started", "mark": body.device_mark, "starts": page.starts + 1}
-        books.payouts[body.payout] = msgspec.structs.replace(page, **again)
-
-
-def _payout_ended(books: Books, fact: facts.Fact, body: facts.PayoutEnded) -> None:
-    books.post(body.entry)
-    _left(books, body.payout, "ended", body.paid, 0)
-
-
-def _payout_disputed(books: Books, fact: facts.Fact, body: facts.PayoutDisputed) -> None:
-    books.post(body.entry)
-    _left(books, body.payout, "disputed", body.at_least, body.at_most - body.at_least)
-
-
-def _left(books: Books, payout: str, phase: str, paid: int, disputed: int) -> None:
-    """Coins left a hopper for certain, and perhaps others."""
-    page = books.payouts.get(payout)
-    if page is not None:
-        books.payouts[payout] = msgspec.structs.replace(page, phase=phase, paid=paid, disputed=disputed)
-        books.into_hopper(page.device, page.value, -paid)
-
-
-def _payout_resolved(books: Books, fact: facts.Fact, body: facts.PayoutResolved) -> None:
-    books.post(body.entry)
-    page = books.payouts.get(body.payout)
-    if page is not None:
-        paid = page.paid + body.paid
-        books.payouts[body.payout] = msgspec.structs.replace(page, phase="ended", paid=paid, disputed=0)
-        books.into_hopper(page.device, page.value, -body.paid)
-
-
-def _hopper_filled(books: Books, fact: facts.Fact, body: facts.HopperFilled) -> None:
-    books.post(body.entry)
-    books.into_hopper(body.device, body.value, body.coins)
-
-
-def _hopper_emptied(books: Books, fact: facts.Fact, body: facts.HopperEmptied) -> None:
-    books.post(body.entry)
-    books.into_hopper(body.device, body.value, -body.expected)
-
-
 APPLY: dict[type, Any] = {
     facts.Genesis: _genesis, facts.EpochStarted: _epoch, facts.Started: _started, facts.Stopped: _stopped,
     facts.ConfigurationChanged: _configuration, facts.TenderFrozen: _frozen, facts.StackIntended: _intended,
@@ -397,8 +356,7 @@ APPLY: dict[type, Any] = {
     facts.CountClosed: _count_closed, facts.OperatorSignedIn: _signed_in, facts.OperatorRefused: _refused,
     facts.OperatorActed: _acted,
     facts.ShutterChanged: _shutter, facts.Commissioned: _commissioned, facts.SlipAcknowledged: _acknowledged,
-    facts.PayoutIntended: _payout_intended, facts.ReceiptDeferred: _deferred, facts.PayoutStarted: _payout_started,
-    facts.PayoutEnded: _payout_ended, facts.PayoutDisputed: _payout_disputed, facts.PayoutResolved: _payout_resolved,
-    facts.HopperFilled: _hopper_filled, facts.HopperEmptied: _hopper_emptied,
+    facts.SlipPresented: _slip_presented,
+    **CHANGE,
     facts.HubCommanded: _commanded, facts.PeopleAdopted: _people, facts.PackAdopted: _pack,
 }  # fmt: skip

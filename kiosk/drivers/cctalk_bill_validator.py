@@ -80,6 +80,8 @@ class CctalkBillValidator:
 
     def __init__(self, options: CctalkBillOptions, tools: DriverTools) -> None:
         self._options, self._currency = options, tools.currency
+        #: What the event buffer tells anew is read twice: eight bits of checksum let a damaged reply by now and then.
+        self._twice = options.checksum == "simple" and not options.encryption_key
         self._country = country_of(tools.currency, options.country)
         self._talk = Conversation(options, BILL_CATEGORIES, self._steps)
         self._watch = NoteWatch(limits(options))
@@ -93,7 +95,8 @@ class CctalkBillValidator:
 
     def _forget(self, now: int) -> None:
         #: The table is read; the events are.
-        self._known = self._based = self._leapt = False
+        self._known = self._based = False
+        self._first_reading = b""
         self._inhibits.forget()
         self._poll_due = self._check_due = self._heard_at = now
         #: Fault code of the last self check, 0 where there is no reason to ask.
@@ -222,10 +225,11 @@ class CctalkBillValidator:
     def _read(self, data: bytes, now: int) -> None:
         try:
             buffer = parse_events(data)
-            if self._log.leaps(buffer) and not self._leapt:  # perhaps an old reply: reading costs nothing
-                self._leapt, self._poll_due = True, now
+            doubtful = self._log.moved(buffer) if self._twice else self._log.leaps(buffer)
+            if doubtful and data != self._first_reading:  # reading costs nothing, and eight bits of checksum are few
+                self._first_reading, self._poll_due = data, now
                 return
-            news, self._leapt = self._log.read(buffer), False
+            news, self._first_reading = self._log.read(buffer), b""
         except FrameError as error:  # its size was checked, so this is a unit that cannot be understood
             self._talk.fault("unexpected", error.message, data.hex())
             return

@@ -69,6 +69,8 @@ class CctalkCoinAcceptor:
 
     def __init__(self, options: CctalkCoinOptions, tools: DriverTools) -> None:
         self._options, self._currency = options, tools.currency
+        #: What the event buffer tells anew is read twice: eight bits of checksum let a damaged reply by now and then.
+        self._twice = options.checksum == "simple" and not options.encryption_key
         self._country = country_of(tools.currency, options.country)
         self._talk = Conversation(options, (COIN_CATEGORY,), self._steps)
         self._log, self._inhibits = EventLog(), Inhibits(options.compare_ms * MS)
@@ -82,7 +84,8 @@ class CctalkCoinAcceptor:
         self._forget(0)
 
     def _forget(self, now: int) -> None:
-        self._known = self._based = self._cvf = self._leapt = False
+        self._known = self._based = self._cvf = False
+        self._first_reading = b""
         self._inhibits.forget()
         self._poll_due = self._check_due = self._repeat_at = now
         #: Fault code of the last self check, None while there is no reason to ask.
@@ -193,10 +196,11 @@ class CctalkCoinAcceptor:
     def _read(self, data: bytes, now: int) -> None:
         try:
             buffer = parse_events(data)
-            if self._log.leaps(buffer) and not self._leapt:  # perhaps an old reply: reading costs nothing
-                self._leapt, self._poll_due = True, now
+            doubtful = self._log.moved(buffer) if self._twice else self._log.leaps(buffer)
+            if doubtful and data != self._first_reading:  # reading costs nothing, and eight bits of checksum are few
+                self._first_reading, self._poll_due = data, now
                 return
-            news, self._leapt = self._log.read(buffer), False
+            news, self._first_reading = self._log.read(buffer), b""
         except FrameError as error:  # its size was checked, so this is a unit that cannot be understood
             self._talk.fault("unexpected", error.message, data.hex())
             return

@@ -161,6 +161,7 @@ class NoteDisputed(Event, frozen=True, tag="note_disputed"):
     value: Money
     reason: str
     raw: str = ""
+    device_mark: str = ""
 
 
 class NoteGone(Event, frozen=True, tag="note_gone"):

@@ -240,6 +240,7 @@ class NoteDisputed(Body, frozen=True, tag="note_disputed"):
     value: Money
     reason: str
     entry: Entry
+    device_mark: str = ""
 
 
 class NoteGone(Body, frozen=True, tag="note_gone"):
@@ -302,7 +303,7 @@ AnyBody = (
     | BoxReceived | BoxCounted | CountClosed | OperatorSignedIn | OperatorRefused | OperatorSignedOut | OperatorActed
     | ShutterChanged | Commissioned | SlipAcknowledged | HubCommanded | PeopleAdopted | PackAdopted
     | PayoutIntended | PayoutStarted | PayoutEnded | PayoutDisputed | PayoutResolved | HopperFilled | HopperEmptied
-    | ReceiptDeferred
+    | ReceiptDeferred | SlipPresented
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "ReceiptIssued",
     "ReceiptLine",
     "ReceiptTotal",
+    "SlipPresented",
 ]
 
 
@@ -29,10 +30,13 @@ class ReceiptLine(msgspec.Struct, frozen=True):
 
 
 class ReceiptTotal(msgspec.Struct, frozen=True, array_like=True):
-    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000``."""
+    """A named sum on the slip: ``due``, ``tender``, ``applied``, ``overpayment``, ``remaining``, ``note:2000``.
+
+    With change also ``change``, ``change_pending``, ``change_disputed`` and ``owed``: together the overpayment.
+    """
 
     name: str
-    #: Minor units; how many notes where the name is ``note:VALUE``.
+    #: Minor units; how many notes or coins where the name is ``note:VALUE`` or ``coin:VALUE``.
     minor: int
 
 
@@ -81,3 +85,14 @@ class PrintEnded(Body, frozen=True, tag="print_ended"):
     copy: int
     outcome: str
     detail: str = ""
+
+
+class SlipPresented(Body, frozen=True, tag="slip_presented"):
+    """What became of a slip that a presenter held out: its owner has it only where it was taken."""
+
+    number: int
+    job: str
+    copy: int
+    #: ``taken``, ``retracted`` or ``ejected`` (nobody took it in time), ``jammed``, ``unknown`` (the line was lost).
+    outcome: str
+    raw: str = ""

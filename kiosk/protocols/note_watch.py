@@ -376,7 +376,7 @@ class NoteWatch:
             self._credit(note, self._answered_at, sight, recovered=True)  # one without a value can only be told
             return
         token = self._book(note, "disputed", self._answered_at)
-        self.events.append(NoteDisputed(token, note.id, note.value, reason, sight.raw))
+        self.events.append(NoteDisputed(token, note.id, note.value, reason, sight.raw, sight.mark))
 
     def _shows(self, seen: Seen) -> bool:
         return self._last is not None and self._last.seen is seen

@@ -165,7 +165,7 @@ class BillPath:
             self._fault("unknown_code", f"event ({event.kind},{event.code})", event.raw)
         elif event.code == _RETURNED and self._blind:
             # The unit may have stacked the note that is open, forgotten that, and given back the one after it.
-            self._untraced("returned_after_reset", now, event.raw)
+            self._untraced("returned_after_reset", now, event.raw, event.mark)
         elif event.code == _RETURNED:
             self._edge(Seen.RETURNED, event, name, now)
             self._rest(now)
@@ -205,7 +205,7 @@ class BillPath:
             self._fault("unexpected", "a ticket was stacked that nobody ordered in", event.raw)
         elif value is None and self._watch.in_flight:
             self._fault("unexpected", f"bill type {event.kind} was stacked, which has no value here", event.raw)
-            self._untraced("credit_without_value", now, event.raw)
+            self._untraced("credit_without_value", now, event.raw, event.mark)
         else:
             self._edge(Seen.CREDIT_POINT, event, "credit", now)
         self._rest(now)
@@ -213,7 +213,7 @@ class BillPath:
     def _stranger(self, event: Happened, now: int) -> None:
         """A bill was stacked that the unit does not know."""
         if self._watch.in_flight:
-            self._untraced("unknown_bill_stacked", now, event.raw)
+            self._untraced("unknown_bill_stacked", now, event.raw, event.mark)
         else:
             self._edge(Seen.CREDIT_POINT, event, "unknown_bill_stacked", now)
         self._rest(now)
@@ -230,11 +230,11 @@ class BillPath:
         self._sight = _REST
         self._watch.saw(_REST, now)
 
-    def _untraced(self, name: str, now: int, raw: str = "") -> None:
+    def _untraced(self, name: str, now: int, raw: str = "", mark: str = "") -> None:
         """Nothing will tell any more what became of a note: a dispute, if its stack command may have gone out."""
         self._routed, self._empty, self._refused_since = None, False, None
         self._watch.saw(Sight(Seen.NOTHING, name=name, raw=raw, doubt=True), now)
-        self._watch.saw(Sight(Seen.POWER_UP, name=name, raw=raw), now)
+        self._watch.saw(Sight(Seen.POWER_UP, name=name, raw=raw, mark=mark), now)
         self._sight = _REST
 
     def _fault(self, kind: str, detail: str, raw: str) -> None:

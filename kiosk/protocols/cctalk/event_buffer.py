@@ -136,6 +136,10 @@ class EventLog:
         """Tell whether the counter moved by more than the buffer keeps: events were lost, or this is an old reply."""
         return self._taken is not None and buffer.counter > 0 and steps(buffer.counter, self._taken) > DEPTH
 
+    def moved(self, buffer: EventBuffer) -> bool:
+        """Tell whether a reading would tell anything new."""
+        return self._taken is not None and buffer.counter != self._taken
+
     def read(self, buffer: EventBuffer) -> News:
         """Take a reading and return what is new; the events given out count as taken."""
         last, self._taken = self._taken, buffer.counter

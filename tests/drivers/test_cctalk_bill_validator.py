@@ -34,6 +34,7 @@ from kiosk.api import (
     StackNote,
 )
 from kiosk.drivers.cctalk_bill_validator import CctalkBillOptions, CctalkBillValidator
+from kiosk.protocols.cctalk.event_buffer import encode_events, next_counter
 from kiosk.protocols.cctalk.frames import Framing
 from kiosk.protocols.cctalk.headers import Header as H
 from tests.drivers.cctalk_bench import ACK, NAK, SILENT, Bench, Unit, eur
@@ -574,3 +575,25 @@ def test_a_reconnected_line_credits_what_fell_meanwhile() -> None:
     rig.plug()
     rig.run(3000)
     assert [stacked.note for stacked in rig.told(NoteStacked)] == [note]
+
+
+def test_a_credit_that_only_one_damaged_reply_tells_is_not_believed() -> None:
+    """Eight bits of checksum let a reply by in which (2,1) became (2,0); reading again costs nothing."""
+    unit, rig, _ = in_escrow()
+    honest = unit.handlers[H.READ_BUFFERED_BILL_EVENTS]
+    lies = [encode_events(next_counter(unit.counter), [(2, 0), *unit.pairs])]
+    unit.handlers[H.READ_BUFFERED_BILL_EVENTS] = lambda data: lies.pop() if lies else honest(data)
+    rig.run(1000)
+    assert not lies
+    assert not rig.told(NoteStacked)
+
+
+def test_a_table_that_a_doubled_reply_moved_by_one_place_is_read_again() -> None:
+    unit = Validator()
+    honest = unit.handlers[H.REQUEST_BILL_ID]
+    moved = [BILLS[1], BILLS[1], BILLS[2]]  # type 2 is told as type 1, and type 3 as type 2
+    unit.handlers[H.REQUEST_BILL_ID] = lambda data: moved.pop(0) if moved else honest(data)
+    _, rig = bench(unit)
+    assert not rig.told(NotesKnown)
+    rig.run(20_000)
+    assert rig.told(NotesKnown) == [NotesKnown((eur(500), eur(1000), eur(2000)))]

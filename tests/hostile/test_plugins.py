@@ -73,9 +73,7 @@ def strangers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[manage
 
     def have(found: list[manager.Candidate]) -> None:
         monkeypatch.setattr(manager, "installed_plugins", lambda: found)
-        monkeypatch.setattr(
-            app_setup, "load_plugins", functools.partial(manager.load_plugins, time_limit_ms=LIMIT_MS)
-        )
+        monkeypatch.setattr(app_setup, "load_plugins", functools.partial(manager.load_plugins, time_limit_ms=LIMIT_MS))
 
     _release.clear()
     yield have

@@ -266,7 +266,7 @@ class SspAcceptor:
             self._fault("refused", f"Event Ack is answered {answer.response:02x}", "")
         if taken or self._tries >= _TRIES:
             self._tries = 0
-            self._queue.acknowledged()
+            self._queue.acknowledged(sure=answer.ok)
 
     def _ack_refused(self, answer: Answer) -> bool:
         """Tell whether a unit in clear only says that it takes Poll With Ack in a session (sheet §6)."""

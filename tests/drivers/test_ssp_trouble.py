@@ -16,7 +16,7 @@ from kiosk.api import (
     StackNote,
 )
 from kiosk.protocols.ssp.codes import Command
-from tests.drivers.ssp_unit import READ3, Rig, ready
+from tests.drivers.ssp_unit import CREDIT3, READ3, STACKED, Rig, ready
 
 REFUSED = b"\xf5"
 
@@ -98,3 +98,19 @@ def test_what_begins_anew_waits_for_the_commit_of_a_dispute() -> None:
     rig.order(Confirm(dispute.token))
     rig.run(2_000)
     assert Command.REJECT in rig.unit.sent(Command.REJECT)
+
+
+@pytest.mark.parametrize("behind", [b"", STACKED])
+def test_a_credit_that_is_told_again_behind_a_power_cut_is_no_second_note(behind: bytes) -> None:
+    rig = ready(poll_with_ack="always")
+    rig.order(StackNote(rig.feed().note))
+    rig.unit.replies = {Command.EVENT_ACK: b""}
+    rig.play(CREDIT3 + behind)
+    assert len(rig.told(NoteStacked)) == 1
+    rig.unit.replies = {}
+    rig.unit.forget()  # the acknowledgement never came, and some units keep such a credit
+    rig.play(b"\xf1" + CREDIT3, ms=40_000)
+    assert len(rig.told(NoteStacked)) == 1
+    rig.order(StackNote(rig.feed().note))
+    rig.play(CREDIT3, STACKED)
+    assert len(rig.told(NoteStacked)) == 2

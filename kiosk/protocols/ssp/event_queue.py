@@ -53,6 +53,8 @@ class EventQueue:
         self._ticket = False
         #: The last note in the box was told as cleared into it, not as a credit.
         self._cleared = False
+        #: Data of the last credit.
+        self._credited = b""
         self.opened()
 
     # --- what the driver says ---------------------------------------------------------------------------------------
@@ -99,9 +101,13 @@ class EventQueue:
         """The answer to Last Reject Code."""
         self._reason, self._reason_known = code, True
 
-    def acknowledged(self) -> None:
-        """Event Ack was answered: what follows in that reply may be taken."""
-        self._credit_open = False
+    def acknowledged(self, *, sure: bool) -> None:
+        """Event Ack was answered: what follows in that reply may be taken.
+
+        `sure`: by OK.  "Nothing waits" may be the word of a unit that lost its power meanwhile, and some tell such a
+        credit again (sheet §8, §10): until it reads a note it cannot be another one.
+        """
+        self._credit_open = self._credit_open and not sure
         if self._queue and self._queue[0][0] is _ACK:
             self._queue.popleft()
 
@@ -199,6 +205,8 @@ class EventQueue:
 
     def _feed(self, event: Event, table: Mapping[int, Money], now: int) -> None:
         watch, before = self._watch, len(self._watch.events)
+        if event is _REST or event.code == EventCode.READ:
+            self._credit_open = False
         if event is _REST:
             watch.saw(Sight(Seen.AT_REST, "rest"), now)
             self._compare()
@@ -212,6 +220,9 @@ class EventQueue:
         if event.code in DOUBTS:
             self._doubt = self._doubt or self._intended
         credit, cleared = event.code == EventCode.CREDIT, event.code == EventCode.CLEARED_INTO_CASHBOX
+        if credit and self._credit_open and not watch.in_flight and event.data == self._credited:
+            self._fault("unexpected", "a credit is told again that is booked", event.raw)
+            return
         # an event is handed out once unless it waits for its Ack, so this is another note (sheet §10); a note that was
         # credited and then met a power cut may be cleared as well, and is the same one
         another = (credit or (cleared and self._cleared)) and not self._credit_open
@@ -224,7 +235,7 @@ class EventQueue:
         shown = sight(event, table, self.audit.mark(int(event.code in _CREDITS)))
         watch.saw(shown, now)
         if credit or cleared:
-            self._cleared = cleared
+            self._cleared, self._credited = cleared, event.data
             self._credit_open = self._credit_open or any(later is _ACK for later, _ in self._queue)
         self.escrow = shown if shown.seen is Seen.IN_ESCROW else None
         if shown.seen is Seen.IN_ESCROW:

@@ -35,7 +35,7 @@ def accepted(model: Checkout, event: CoinAccepted, ctx: Context) -> Outcome:
         event.coin, value, ctx.counter.credit_entry(value), event.recovered, event.device_mark, means="coin"
     )
     record = Record((credit,), model.session)
-    model = change(model, credited=(*model.credited, value), refused_notes=0)
+    model = change(model, credited=(*model.credited, value), coins=(*model.coins, value), refused_notes=0)
     model, effects = onward(model, ctx)
     return model, [record, confirm, *effects]
 

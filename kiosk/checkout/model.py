@@ -160,6 +160,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     frozen: bool = False
     due_minor: int = 0
     credited: tuple[Money, ...] = ()
+    #: Of these, the coins.
+    coins: tuple[Money, ...] = ()
     #: How much above the amount due the citizen agreed to on the screen.
     agreed_excess_minor: int = 0
     flight: Flight | None = None
@@ -372,5 +374,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     slips_open: Callable[[], Sequence[int]] = tuple
     #: Number of the next copy of a slip; None where there is no such slip at hand.
     next_copy: Callable[[int], int | None] = lambda number: None
+    #: Number and copy of the slip that a job put on paper, None where a presenter can have nothing new to tell of it.
+    awaited_in_mouth: Callable[[str], tuple[int, int] | None] = lambda job: None
     #: Tells whether a slip is a citizen's: those tell sums of money.
     of_citizen: Callable[[int], bool] = lambda number: False

@@ -6,6 +6,8 @@ it was, and no fact but the closing is needed.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from kiosk.checkout import change_rules
 from kiosk.checkout.effects import AcceptNotes
 from kiosk.checkout.events import Settle
@@ -29,8 +31,10 @@ def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -
     """Commit settlement and slip together, then print.  A slip with change waits for its coins."""
     tender = model.credited_minor
     totals = [facts.ReceiptTotal("due", model.due_minor), facts.ReceiptTotal("tender", tender)]
-    values = sorted({note.minor for note in model.credited})
-    totals += [facts.ReceiptTotal(f"note:{v}", sum(1 for n in model.credited if n.minor == v)) for v in values]
+    coins = Counter(coin.minor for coin in model.coins)
+    notes = Counter(each.minor for each in model.credited) - coins
+    totals += [facts.ReceiptTotal(f"note:{value}", count) for value, count in sorted(notes.items())]
+    totals += [facts.ReceiptTotal(f"coin:{value}", count) for value, count in sorted(coins.items())]
     before: tuple[facts.AnyBody, ...]
     lines: tuple[facts.ReceiptLine, ...] = ()
     kind = "pending"
@@ -50,12 +54,12 @@ def settle_now(model: Checkout, ctx: Context, by: str, pending: Flight | None) -
         particulars = (facts.Particular("excess", split.excess),) if split.excess else ()
         kind = "receipt" if applied else "credit"
         # Nobody is known to be there to take coins where silence, a start or a fault ends a payment: it is a credit.
-        coins = change_rules.change_of(model, ctx, split.overpayment_minor) if by == "citizen" else []
-        if coins and pending is None:
+        planned = change_rules.change_of(model, ctx, split.overpayment_minor) if by == "citizen" else []
+        if planned and pending is None:
             draft = facts.ReceiptDeferred(
                 kind, model.language, lines, tuple(totals), model.currency, ctx.next_seq, particulars
             )
-            payouts = change_rules.intended(ctx, coins, ctx.next_seq)
+            payouts = change_rules.intended(ctx, planned, ctx.next_seq)
             model, effects = change_rules.begin(model, ctx, payouts, settled, draft)
             return model, [AcceptNotes(), *effects]
     else:

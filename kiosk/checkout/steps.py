@@ -44,8 +44,8 @@ def cleared(model: Checkout) -> dict[str, Any]:
     """Return the values of a checkout with nobody in front; jobs in print and a stranger's note stay."""
     flight = model.flight if model.flight and not model.flight.ours else None
     return {
-        "session": "", "cart": (), "frozen": False, "due_minor": 0, "credited": (), "agreed_excess_minor": 0,
-        "flight": flight, "wrap_up": "", "asked_from": None, "refused_notes": 0, "slips": (),
+        "session": "", "cart": (), "frozen": False, "due_minor": 0, "credited": (), "coins": (),
+        "agreed_excess_minor": 0, "flight": flight, "wrap_up": "", "asked_from": None, "refused_notes": 0, "slips": (),
         "attendant": None, "exchange": None, "testing": "", "dispensing": None,
     }  # fmt: skip
 
@@ -109,7 +109,7 @@ def taking(model: Checkout, ctx: Context) -> AcceptNotes:
     if not model.frozen or model.flight or model.remaining_minor == 0:
         return AcceptNotes()
     coins = ctx.counter.coins_allowed(model.cart, ctx.known_coins, model.credited_minor, model.asked_minor)
-    return AcceptNotes(wanted_notes(model, ctx), coins if ctx.acceptor_ready else ())
+    return AcceptNotes(wanted_notes(model, ctx), coins)
 
 
 def accepting(model: Checkout, ctx: Context, messages: tuple[Text, ...] = ()) -> Outcome:

@@ -47,6 +47,9 @@ class SlipPage(msgspec.Struct):
     #: As printed, e.g. K07-1-000412-9f3c.
     name: str = ""
     acknowledged: bool = False
+    #: Last copy whose end in the presenter's mouth is known, and whether a hand has ever taken one.
+    shown: int = -1
+    taken: bool = False
 
 
 class CommandPage(msgspec.Struct):
@@ -64,6 +67,8 @@ class OpenSession(msgspec.Struct):
     due_minor: int
     language: str
     credited: list[Money] = []
+    #: Of these, the coins.
+    coins: list[Money] = []
     #: What was held for its invoices before, minor units.
     held: tuple[facts.Held, ...] = ()
 

@@ -79,7 +79,7 @@ def resumed(session: OpenSession, model: Checkout, ctx: Context, flight: Flight 
     )
     model = to(
         model, State.RESUMING, ctx, session=session.session, language=session.language, frozen=True, cart=cart,
-        due_minor=session.due_minor, credited=tuple(session.credited), flight=flight,
+        due_minor=session.due_minor, credited=tuple(session.credited), coins=tuple(session.coins), flight=flight,
         messages=(text("message.interrupted"),),
     )  # fmt: skip
     if model.remaining_minor == 0 and model.own_flight is None:

@@ -151,9 +151,9 @@ class SlipPrinter(msgspec.Struct, frozen=True):
     def _sums(self, body: ReceiptIssued, language: str) -> Iterator[Line]:
         for total in body.totals:
             name, _, value = total.name.partition(":")
-            if name == "note" and value:
+            if name in ("note", "coin") and value:
                 label = self.catalogue.word(
-                    "slip.note_line", language, count=total.minor, value=Money(int(value), body.currency)
+                    f"slip.{name}_line", language, count=total.minor, value=Money(int(value), body.currency)
                 )
                 amount = Money(total.minor * int(value), body.currency)
             elif name == "held" and value:

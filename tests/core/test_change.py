@@ -443,3 +443,18 @@ def test_a_person_does_not_change_the_realm_while_coins_may_be_moving(rig: Rig) 
     assert rig.realms == []
     rig.tap(intents.FillHopper("dollars", 5))
     assert rig.model.messages[0].id == "hopper.paying"
+
+
+def test_coins_and_notes_of_a_payment_are_told_apart_on_the_slip_after_a_restart_too(rig: Rig) -> None:
+    rig.pay(PARKING)
+    rig.feed(2000)
+    rig.feed(500)
+    rig.coin(100)
+    rig.restart()
+    rig.tap(intents.KeepPaying())
+    for _ in range(4):
+        rig.coin(100)
+    told = totals(rig)
+    assert (told["note:2000"], told["note:500"], told["coin:100"]) == (1, 1, 5)
+    assert "note:100" not in told
+    hold(rig)

@@ -186,11 +186,17 @@ class Money(Journal):
     # --- slips ---------------------------------------------------------------------------------------------
 
     def slips(self):
-        epoch, number, kinds, numbered, copies = 0, 0, Counter(), False, {}
+        epoch, number, kinds, numbered, copies, shown = 0, 0, Counter(), False, {}, {}
         settled = {(fact.epoch, fact.seq): fact for fact in self.of("settled") if fact.get("tender_minor")}
-        for fact in self.of("receipt_issued", "print_started"):
+        for fact in self.of("receipt_issued", "print_started", "slip_presented"):
             if fact.epoch != epoch:
-                epoch, number, kinds, copies = fact.epoch, 0, Counter(), {}
+                epoch, number, kinds, copies, shown = fact.epoch, 0, Counter(), {}, {}
+            if fact.kind == "slip_presented":
+                slip, copy = fact.get("number"), fact.get("copy")
+                if not shown.get(slip, -1) < copy <= copies.get(slip, -1):
+                    self.say(28, fact, f"copy {copy} of slip {slip} left a mouth that it was not in")
+                shown[slip] = max(shown.get(slip, -1), copy)
+                continue
             if fact.kind == "print_started":
                 last = copies.get(fact.get("number"), -1)
                 if fact.get("copy") != last + 1 and (last, fact.get("copy")) != (-1, 1):

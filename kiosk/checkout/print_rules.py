@@ -16,11 +16,23 @@ from kiosk.checkout.states import State
 from kiosk.checkout.steps import NS, Outcome, change, drop_waiting, ended_jobs_dropped, job_name, to
 from kiosk.model import facts
 from kiosk.model.commands import Confirm
-from kiosk.model.device_events import CommandRefused, Printed, PrintHeld, PrintProgress, PrintReady, PrintUnknown
+from kiosk.model.device_events import (
+    CommandRefused,
+    Printed,
+    PrintHeld,
+    PrintProgress,
+    PrintReady,
+    PrintUnknown,
+    SlipPresented,
+)
 from kiosk.model.texts import text
 
 #: Job states that nothing follows.
 ENDED = ("printed", "unknown", "dropped")
+#: Letters of a driver's raw word that are kept.
+LONGEST_RAW = 200
+#: Ends of a slip in a presenter's mouth; another word of a driver is as good as not knowing.
+PRESENTED = ("taken", "retracted", "ejected", "jammed", "unknown")
 
 
 def find(model: Checkout, name: str) -> Job | None:
@@ -70,6 +82,16 @@ def printed(model: Checkout, event: Printed, ctx: Context) -> Outcome:
 def unknown(model: Checkout, event: PrintUnknown, ctx: Context) -> Outcome:
     """Bytes left and nothing proves that they were printed."""
     return _end(model, event.job, "unknown", event.reason, ctx)
+
+
+def presented(model: Checkout, event: SlipPresented, ctx: Context) -> Outcome:
+    """A slip left the presenter's mouth: into a hand, or not.  Each piece of paper is told of once."""
+    found = ctx.awaited_in_mouth(event.job)
+    if found is None:
+        return model, []
+    outcome = event.outcome if event.outcome in PRESENTED else "unknown"
+    body = facts.SlipPresented(found[0], event.job, found[1], outcome, event.raw[:LONGEST_RAW])
+    return model, [Record((body,), "", "device")]
 
 
 def job_refused(model: Checkout, event: CommandRefused, ctx: Context) -> Outcome:

@@ -232,6 +232,7 @@ def _unknown_job() -> list[Happening]:
     return [Happening(type(each).__name__, WORLD, each) for each in (
         d.PrintReady(9, job), d.PrintHeld(job, "paper_out"), d.PrintProgress(job, 1, 2), d.Printed(job),
         d.PrintUnknown(job, "cut"), d.CommandRefused("print", "none", job=job), ReprintAsked(9, 1),
+        d.SlipPresented(job, "retracted"),
     )]  # fmt: skip
 
 
@@ -280,6 +281,7 @@ def happenings(scope: Scope, world: World) -> Iterator[Happening]:
         yield from of_flight(model.flight)
     for job in model.jobs if scope.paper else ():
         if job.state in ENDED:
+            yield Happening("SlipPresented", WORLD, d.SlipPresented(job.job, "retracted"))
             continue
         for event in (
             d.PrintReady(9, job.job), d.PrintHeld(job.job, "paper_out"), d.PrintProgress(job.job, 1, 2),

@@ -314,6 +314,7 @@ def context(world: World, *, ready: bool = True, risen: bool = False, device: st
         acceptor=ACCEPTOR, box_present=world.box_present, exchange=_OPEN.get(world.exchange),
         alarms=("cashbox_removed",) if ready else (), slips_open=lambda: (4,),
         next_copy=lambda number: 1 if number == 4 else None, of_citizen=lambda number: ready,
+        awaited_in_mouth=lambda job: None if job == "slip-77-0" else (int(job.split("-")[1]), 0),
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ PAYOUTS_KEPT = 64
 #: Counted boxes remembered; older ones are found in the journal.
 BOXES_KEPT = 32
 
-BOOKS_VERSION = 9
+BOOKS_VERSION = 10
 #: Slips that a citizen waits for; and with them all that are owed to somebody: the two people who carry a box.
 CITIZEN_SLIPS = ("receipt", "credit", "pending", "disputed", "suspense")
 AWAITED_SLIPS = (*CITIZEN_SLIPS, "box_exchange")

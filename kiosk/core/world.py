@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -13,6 +14,9 @@ from kiosk.core.naming import nameless
 from kiosk.core.parts import KernelParts
 from kiosk.model.device_events import CommandRefused, NoteReturned
 from kiosk.plugins.devices import OpenNote
+
+#: As `job_name` writes it.
+_JOB = re.compile(r"slip-([1-9][0-9]{0,9})-([0-9]{1,5})")
 
 
 def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works: bool) -> Context:
@@ -47,6 +51,7 @@ def context_of(parts: KernelParts, date: dt.date, device: str, *, journal_works:
         alarms=books.alarms,
         slips_open=books.slips_open,
         next_copy=partial(next_copy, books),
+        awaited_in_mouth=partial(awaited_in_mouth, books),
         of_citizen=lambda number: number in books.slips and books.slips[number].slip in CITIZEN_SLIPS,
     )  # fmt: skip
 
@@ -72,6 +77,15 @@ def next_copy(books: Books, number: int) -> int | None:
     """Return the number of the next copy of a slip that is at hand; the original is copy 0."""
     page = books.slips.get(number)
     return None if page is None else max(1, page.copy + 1)
+
+
+def awaited_in_mouth(books: Books, job: str) -> tuple[int, int] | None:
+    """Return number and copy of the slip that a job put on paper; None where no presenter can tell of it, or has."""
+    match = _JOB.fullmatch(job)
+    page = books.slips.get(int(match[1])) if match else None
+    if match is None or page is None or not page.shown < (copy := int(match[2])) <= page.copy:
+        return None
+    return None if copy == page.copy and page.printing != "ended" else (int(match[1]), copy)
 
 
 def memory_of(

@@ -43,6 +43,7 @@ CODES = {
     "reversed_twice": "a fact was reversed more than once",
     "balance_differs": "a rebuilt balance is not the one that was claimed",
     "slip_kind_gap": "the numbers of one kind of slip in an epoch are not 1, 2, 3 …",
+    "presented_differs": "a slip left a presenter's mouth that was never printed, or left it twice",
     "copy_differs": "an original was printed twice, or copies of a slip are not numbered 1, 2, 3 …",
     "slip_tells_sums": "a slip of an exchange, a report, a closing or a test tells a sum: counts are blind",
     "actor_unknown": "an actor is written as no person, device or part of the kiosk is",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiosk.journal.commits import Commit, Report, Told, found
-from kiosk.model.facts import EpochStarted, PrintStarted, ReceiptIssued
+from kiosk.model.facts import EpochStarted, PrintStarted, ReceiptIssued, SlipPresented
 
 #: Slips that people read who may have to count the box.
 BLIND = ("box_exchange", "x", "z", "test")
@@ -19,16 +19,20 @@ class NumberBook:
         self._numbered = False
         #: Last copy of each slip that was started; the original is copy 0.
         self._copies: dict[int, int] = {}
+        #: Last copy of each slip of which a presenter told the end.
+        self._shown: dict[int, int] = {}
 
     def take(self, commit: Commit) -> None:
         """Take the next commit."""
         for told in commit:
             if isinstance(told.body, EpochStarted):
-                self._last, self._copies = {}, {}
+                self._last, self._copies, self._shown = {}, {}, {}
             elif isinstance(told.body, ReceiptIssued):
                 self._slip(told, told.body)
             elif isinstance(told.body, PrintStarted):
                 self._print(told, told.body)
+            elif isinstance(told.body, SlipPresented):
+                self._present(told, told.body)
 
     def end(self) -> None:
         """Nothing can be missing: a gap shows at the next number."""
@@ -54,3 +58,10 @@ class NumberBook:
             detail = f"{what} of slip {body.number} was started after copy {last}"
             found(self._report, "copy_differs", told, detail)
         self._copies[body.number] = max(last, body.copy)
+
+    def _present(self, told: Told, body: SlipPresented) -> None:
+        """A presenter holds out what was printed, and each piece of paper leaves its mouth once."""
+        if not self._shown.get(body.number, -1) < body.copy <= self._copies.get(body.number, -1):
+            detail = f"copy {body.copy} of slip {body.number} left a mouth that it was not in"
+            found(self._report, "presented_differs", told, detail)
+        self._shown[body.number] = max(self._shown.get(body.number, -1), body.copy)

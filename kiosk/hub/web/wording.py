@@ -27,7 +27,7 @@ _KINDS = {
     "epoch_started": "Epoch began", "reversed": "Reversal", "payout_intended": "Change intended",
     "payout_started": "Hopper let go", "payout_ended": "Change paid", "payout_disputed": "Change in doubt",
     "payout_resolved": "Doubt resolved by count", "hopper_filled": "Hopper filled", "hopper_emptied": "Hopper counted",
-    "receipt_deferred": "Receipt waits for change",
+    "receipt_deferred": "Receipt waits for change", "slip_presented": "Slip left the mouth",
 }  # fmt: skip
 
 

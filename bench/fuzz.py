@@ -20,8 +20,10 @@ from typing import Any
 from bench.fuzz_bytes import Mutator, vectors
 from bench.note_rigs import RIGS, Rig
 from kiosk.api import DriverTools, Opened, PortRequest, Reply, Sent, Write
-from kiosk.protocols.explained import PROTOCOLS, Keys, explain
+from kiosk.protocols.explained import Keys, explain
 
+#: Cash protocols, in the order of their rows.
+PROTOCOLS = tuple(dict.fromkeys(rig.protocol for rig in RIGS))
 #: Bytes that a decoder or a role may hold of what it does not understand.
 MOST_HELD = 4096
 #: Bytes that one piece of input may make a role write.

@@ -22,8 +22,6 @@ from collections.abc import Mapping
 
 from kiosk.api import (
     Capabilities,
-    CashboxInserted,
-    CashboxRemoved,
     CheckHealth,
     CommandRefused,
     Confirm,
@@ -37,7 +35,6 @@ from kiosk.api import (
     Identified,
     InhibitNotes,
     Lost,
-    NoteAccepting,
     NotesKnown,
     Opened,
     OpenNote,
@@ -52,6 +49,7 @@ from kiosk.api import (
     WriteTimedOut,
 )
 from kiosk.protocols.id003.codes import POWER_UPS, DeviceStatus, HostCommand, Unknown, device_status
+from kiosk.protocols.id003.edges import Edges
 from kiosk.protocols.id003.frames import Frame, FrameFault
 from kiosk.protocols.id003.host import Answer, HostLine
 from kiosk.protocols.id003.options import MS, STACK_COMMANDS, Id003Options, limits, setup_steps
@@ -68,8 +66,6 @@ _ORDERS = {
     HostCommand.RETURN: Order.RETURN,
     HostCommand.HOLD: Order.HOLD,
 }
-#: Statuses that do not say that a cash box is in the unit again.
-_NO_CASHBOX = (DeviceStatus.STACKER_OPEN, DeviceStatus.FAILURE)
 #: Findings told in one call; the rest is counted.
 _MAX_FAULTS_A_CALL = 8
 
@@ -83,11 +79,8 @@ class Id003Acceptor:
         self._requests: list[PortRequest] = []
         self._line = HostLine(echo=options.echo)
         self._watch = NoteWatch(limits(options))
-        self._commands = {
-            Order.STACK: STACK_COMMANDS[options.stack_command],
-            Order.RETURN: HostCommand.RETURN,
-            Order.HOLD: HostCommand.HOLD,
-        }
+        self._commands = {order: command for command, order in _ORDERS.items()}
+        self._commands[Order.STACK] = STACK_COMMANDS[options.stack_command]
         self._watch.events = self._events
         self._settings = UnitSettings(
             tools.currency, options.country, options.tries, options.repeat_ms * MS, options.setup_retry_ms * MS,
@@ -95,9 +88,9 @@ class Id003Acceptor:
         )  # fmt: skip
         self._told: tuple[str, str, str] | None = None
         self._state_raw = ""
-        self._box_out = self._open = False
+        self._edges = Edges()
+        self._open = False
         self._wake: int | None = None
-        self._faults = 0
         self._begin(0)
 
     def _begin(self, now: int) -> None:
@@ -106,7 +99,7 @@ class Id003Acceptor:
         self._poll_due = self._not_before = self._answered_at = now
         self._reset_at = now - self._options.offline_reset_ms * MS
         self._must_poll, self._probe = True, False
-        self._silent = self._garbled = self._mute_probes = self._version_tries = 0
+        self._silent = self._garbled = self._mute_probes = self._version_tries = self._faults = 0
         self._identified = self._resetting = False
         self._settings.begin(now)
         self._watch.table_wanted, self._watch.table_hopeless, self._table_asked = False, False, 0
@@ -274,19 +267,11 @@ class Id003Acceptor:
     def _entered(self, status: DeviceStatus | Unknown, before: DeviceStatus | Unknown | None, raw: bytes) -> None:
         if isinstance(status, Unknown):
             self._fault("unknown_code", f"status {status.code:02x}", raw.hex())
-        elif status in POWER_UPS or status is DeviceStatus.INITIALIZE:
-            if status is not before:
-                self._settings.unset()
-                if status is DeviceStatus.POWER_UP:  # perhaps it is another unit
-                    self._identified, self._version_tries = False, 0
-        elif status is DeviceStatus.ACCEPTING and status is not before:
-            self._events.append(NoteAccepting())
-        if status is DeviceStatus.STACKER_OPEN and not self._box_out:
-            self._box_out = True
-            self._events.append(CashboxRemoved(raw.hex()))
-        elif self._box_out and status not in _NO_CASHBOX and not isinstance(status, Unknown):
-            self._box_out = False
-            self._events.append(CashboxInserted())
+        elif (status in POWER_UPS or status is DeviceStatus.INITIALIZE) and status is not before:
+            self._settings.unset()
+            if status is DeviceStatus.POWER_UP:  # perhaps it is another unit
+                self._identified, self._version_tries = False, 0
+        self._events += self._edges.take(status, before, raw.hex())
         if self._resetting and status not in POWER_UPS and status is not DeviceStatus.INITIALIZE:
             self._resetting = False
 

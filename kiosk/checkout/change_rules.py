@@ -191,24 +191,25 @@ def in_dispute(
 ) -> Outcome:
     """Book what is certain and claim what is not; figures that leave no doubt are an end like any other."""
     entry = ctx.counter.change_entry(page.value, least, most - least)
-    body: facts.AnyBody
     if least == most:
-        body = facts.PayoutEnded(page.payout, page.device, least, page.coins - least, reason[:80], entry)
-    else:
-        body = facts.PayoutDisputed(page.payout, page.device, least, most, reason[:80], entry)
-    return over(model, ctx, body, least, most - least, confirm)
+        ended = facts.PayoutEnded(page.payout, page.device, least, page.coins - least, reason[:80], entry)
+        return over(model, ctx, ended, least, 0, confirm)
+    body = facts.PayoutDisputed(page.payout, page.device, least, most, reason[:80], entry)
+    # Somebody has to count the hopper: until then nobody is owed these coins, and it pays no more.
+    alarm = facts.AlarmRaised("payout_disputed", page.device, ctx.day().box_session)
+    return over(model, ctx, body, least, most - least, confirm, also=(alarm,))
 
 
 def over(
     model: Checkout, ctx: Context, body: facts.PayoutEnded | facts.PayoutDisputed, paid: int, uncertain: int,
-    *then: AnyEffect,
+    *then: AnyEffect, also: tuple[facts.AnyBody, ...] = (),
 ) -> Outcome:  # fmt: skip
     """Commit the end of a payout; where its citizen waits for it, go on."""
     payout = find(model, body.payout, body.device)
     if payout is None:
-        return model, [Record((body,), "", "device"), *then]
+        return model, [Record((body, *also), "", "device"), *then]
     model = put(model, msgspec.structs.replace(payout, phase="ended", paid=paid, disputed=uncertain))
-    return onward(model, ctx, body, then=then)
+    return onward(model, ctx, body, *also, then=then)
 
 
 def open_page(ctx: Context, payout: str) -> PayoutPage | None:

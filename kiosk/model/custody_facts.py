@@ -130,7 +130,7 @@ class ExchangeAbandoned(Body, frozen=True, tag="exchange_abandoned"):
 class AlarmRaised(Body, frozen=True, tag="alarm_raised"):
     """Something happened that a person has to look into."""
 
-    #: ``cashbox_removed``, ``cashbox_unattended``, ``cashbox_unwatched``, ``exchange_abandoned``.
+    #: ``cashbox_removed``, ``cashbox_unattended``, ``cashbox_unwatched``, ``exchange_abandoned``, ``payout_disputed``.
     alarm: str
     device: str
     box_session: int

@@ -150,6 +150,7 @@ def test_doubtful_coins_are_neither_paid_nor_owed_until_the_hopper_is_counted(ri
     assert balance(rig, ROLES.overpayment) == -8
     assert balance(rig, ROLES.disputed_claims) == -50
     assert rig.float("quarters") == 99
+    assert rig.kernel.books.alarms == ("payout_disputed",), "somebody has to count"
     rig.printed()
     rig.wait(30)
     rig.sign_in("p01")

@@ -29,6 +29,7 @@ NEARLY_FULL, FULL = 850, 1000
 _ALARMS = {
     "cashbox_removed": "box removed without an exchange", "cashbox_unattended": "box out and nobody signed for it",
     "cashbox_unwatched": "box changed while the power was off", "exchange_abandoned": "exchange was given up",
+    "payout_disputed": "coins of the change in doubt",
 }  # fmt: skip
 
 

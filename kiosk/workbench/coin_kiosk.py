@@ -7,16 +7,21 @@ them writes two lines more; the same two are written here.
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kiosk import config
 from kiosk.core.control import call
-from kiosk.errors import ConfigError
+from kiosk.errors import ConfigError, SimulatorError
 from kiosk.workbench.hardware import Coins
 from kiosk.workbench.screen_hand import ScreenHand
 
 #: Coins that the hopper is filled with before the first citizen comes.
 FLOAT = 60
+#: How long the kiosk may take until it knows the hopper, and until it has booked what was put in.
+PATIENCE_S = 30
 #: The hopper's name in the configuration.
 HOPPER = "hopper"
 #: The directories of a pack.
@@ -67,8 +72,7 @@ def fill(coins: Coins, screen: ScreenHand, control: Path, person: tuple[str, str
     Raises:
         KioskError: the kiosk does not let it happen.
     """
-    found = {each["device"]: each.get("page") or {} for each in call(control, "devices", patience_s=10)["devices"]}
-    float_ = int(found.get(HOPPER, {}).get("float") or 0)
+    float_ = int(_page_where(control, "has not told its coin", lambda page: page.get("coin") is not None)["float"])
     with coins.hopper.hands() as hopper:
         hopper.fill(float_ or FLOAT)
     if float_:
@@ -76,4 +80,18 @@ def fill(coins: Coins, screen: ScreenHand, control: Path, person: tuple[str, str
     screen.touch("call_operator", ())
     screen.touch("enter_pin", person)
     screen.touch("fill_hopper", (HOPPER, str(FLOAT)))
+    _page_where(control, "was not filled", lambda page: page["float"] == FLOAT)
     screen.touch("sign_out", ())
+
+
+def _page_where(control: Path, lacks: str, so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Look at the hopper's page until it is so."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        found = {each["device"]: each.get("page") or {} for each in call(control, "devices", patience_s=10)["devices"]}
+        page: dict[str, Any] = found.get(HOPPER, {})
+        if page and so(page):
+            return page
+        if time.monotonic() >= end:
+            raise SimulatorError(f"the hopper {lacks} within {PATIENCE_S} s", hint="kiosk devices tells how it is")
+        time.sleep(0.05)

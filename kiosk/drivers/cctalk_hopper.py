@@ -88,6 +88,8 @@ class CctalkHopper:
     def remember(self, marks: Mapping[str, str], open_note: OpenNote | None, entropy: bytes) -> None:
         """Take an unfinished payout."""
         self._watch.remember(marks, entropy)
+        if self._watch.busy:
+            self._wake = 0  # its time begins now, whether the port is there or not
 
     def port(self, event: PortEvent, now: int) -> None:
         """Begin when the port opens; keep the payout when it is lost."""

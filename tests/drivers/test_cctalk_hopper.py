@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kiosk.api import (
+    CheckHealth,
     CommandRefused,
     Confirm,
     DeviceState,
@@ -23,7 +24,7 @@ from kiosk.drivers.cctalk_hopper import CctalkHopper, CctalkHopperOptions
 from kiosk.protocols.cctalk.event_buffer import next_counter
 from kiosk.protocols.cctalk.headers import Header as H
 from kiosk.protocols.cctalk.payloads import HopperStatus, encode_hopper_status, number_bytes
-from tests.drivers.cctalk_bench import ACK, NAK, SILENT, Bench, Unit, eur
+from tests.drivers.cctalk_bench import ACK, NAK, SECOND, SILENT, Bench, Unit, eur
 
 SERIAL = CctalkHopperOptions(security="serial")
 
@@ -414,3 +415,39 @@ def test_a_recovered_payout_is_not_carried_on() -> None:
     rig.run(3000)
     assert ended(rig) == [(255, 45, "stopped")]
     assert not unit.count(H.DISPENSE_HOPPER_COINS)
+
+
+def test_a_hopper_whose_port_is_not_there_at_the_start_gets_its_time_to_appear() -> None:
+    unit = Hopper()
+    unit.status, unit.lifetime = HopperStatus(7, 0, 3, 0), 103
+    rig = Bench(CctalkHopper(SERIAL, DriverTools("EUR")), unit)
+    rig.now = 90_000 * SECOND
+    rig.driver.remember(started("12345678:6:2:0:100:0"), None, bytes(32))
+    rig.order(CheckHealth())
+    rig.run(5000)
+    assert not rig.told(PayoutDisputed)
+    rig.plug()
+    rig.run(5000)
+    assert ended(rig) == [(3, 0, "done")]
+
+
+def test_a_payout_of_an_earlier_run_is_a_dispute_in_the_end_where_the_port_never_opens() -> None:
+    rig = Bench(CctalkHopper(SERIAL, DriverTools("EUR")), Hopper())
+    rig.driver.remember(started("12345678:6:2:0:100:0"), None, bytes(32))
+    rig.run(200_000)
+    assert [(d.at_least, d.at_most) for d in rig.told(PayoutDisputed)] == [(0, 3)]
+
+
+def test_a_hopper_that_says_by_turns_that_it_pays_and_that_it_does_not_is_a_dispute_in_the_end() -> None:
+    unit, rig = bench()
+    said = [False]
+
+    def fickle(data: bytes) -> bytes:
+        said[0] = not said[0]
+        return encode_hopper_status(HopperStatus(1, int(said[0]), 0, 0))
+
+    rig.order(Dispense("p1", 3))
+    rig.run(30)
+    unit.handlers[H.REQUEST_HOPPER_STATUS] = fickle
+    rig.run(600_000)
+    assert len(rig.told(PayoutDisputed)) + len(rig.told(PayoutEnded)) == 1

@@ -98,8 +98,7 @@ class PayoutWatch:
         payout = self._payout
         if payout is None:
             return
-        if payout.recovered and not payout.heard_at:
-            payout.heard_at = now
+        payout.clock_begins(now)
         payout.moved_at = now
         if payout.recovered and payout.stage is Stage.LOOKING:
             self._end(payout, 0, "not_executed")
@@ -225,6 +224,7 @@ class PayoutWatch:
         payout, options = self._payout, self._options
         if payout is None:
             return
+        payout.clock_begins(now)
         if payout.stage not in (Stage.READY, Stage.TOLD) and now >= payout.heard_at + options.resolve_ms * MS:
             if payout.stage in (Stage.LOOKING, Stage.ARMING):
                 self._end(payout, 0, "not_executed")
@@ -329,7 +329,7 @@ class PayoutWatch:
             keeps_figures=options.keeps_figures,
         )  # fmt: skip
         if verdict.running:
-            payout.moved_at = now
+            payout.pays_after_all(now)
             self._expected = status.counter
             payout.enter(Stage.RUNNING, now + options.payout_poll_ms * MS)
             return

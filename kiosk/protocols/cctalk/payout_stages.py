@@ -17,6 +17,8 @@ MAX_ORDER = 255
 MAX_PAYOUT = 10_000
 #: Bytes of a security code of the kinds that are not a serial number, and of random bytes for header 161.
 KEY_BYTES = 8
+#: Times that a payout may go on when its figures were to decide.
+MAX_RELAPSES = 6
 
 STATUS = Request(Header.REQUEST_HOPPER_STATUS, sizes=(4,))
 COUNT = Request(Header.REQUEST_HOPPER_DISPENSE_COUNT, sizes=(3,))
@@ -81,11 +83,24 @@ class Payout:
         self.refused = self.taken = False
         #: It does not move and is being stopped; the unit said how much was left.
         self.stopping = self.stopped = False
+        #: How often it paid after all when its figures were to decide.
+        self.relapses = 0
 
     def enter(self, stage: Stage, not_before: int) -> None:
         """Begin a stage."""
         self.stage, self.not_before = stage, not_before
         self.drop_script()
+
+    def clock_begins(self, now: int) -> None:
+        """A payout of an earlier run hears the time for the first time: its hopper may still have to appear."""
+        if self.recovered and not self.heard_at:
+            self.heard_at = now
+
+    def pays_after_all(self, now: int) -> None:
+        """Its figures say that it still pays: it gets its time anew, but a unit that says so by turns gets none."""
+        self.relapses += 1
+        if self.relapses <= MAX_RELAPSES:
+            self.moved_at = now
 
     def drop_script(self) -> None:
         """Ask for the stage's figures anew."""

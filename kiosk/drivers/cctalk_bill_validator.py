@@ -324,6 +324,7 @@ class CctalkBillValidator:
         order = self._watch.wanted(now) if self._based else None
         if order is not None:
             self._order = order
+            self._path.ordering(order)
             self._watch.sent(order, now)
             return Request(Header.ROUTE_BILL, bytes((_ROUTES[order],)), sizes=(0, 1), tries=1, slow=True)
         if now >= self._poll_due:

@@ -597,3 +597,28 @@ def test_a_table_that_a_doubled_reply_moved_by_one_place_is_read_again() -> None
     assert not rig.told(NotesKnown)
     rig.run(20_000)
     assert rig.told(NotesKnown) == [NotesKnown((eur(500), eur(1000), eur(2000)))]
+
+
+def test_a_note_that_came_after_the_open_one_does_not_end_it_where_no_serial_tells_the_unit_again() -> None:
+    unit = Validator()
+    unit.handlers[H.REQUEST_SERIAL_NUMBER] = lambda data: SILENT
+    unit, rig = bench(unit)
+    rig.order(EnableNotes((eur(500), eur(1000), eur(2000))))
+    rig.run(1000)
+    unit.feed(2)
+    rig.run(500)
+    note = rig.told(NoteEscrowed)[0].note
+    rig.order(StackNote(note))
+    rig.run(300)
+    rig.unplug()
+    unit.happen((2, 0))  # stacked while nobody listened, and the next one drawn in
+    unit.feed(3)
+    rig.run(2000)
+    rig.plug()
+    for _ in range(30):
+        rig.run(1000)
+        if unit.last(H.ROUTE_BILL) == RETURN and unit.escrow == 0 and unit.pairs[0] == (3, 1):
+            unit.happen((0, 1))
+    rig.run(20_000)
+    assert note not in [returned.note for returned in rig.told(NoteReturned)]
+    assert [disputed.note for disputed in rig.told(NoteDisputed)] == [note]

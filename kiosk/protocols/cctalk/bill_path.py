@@ -64,6 +64,8 @@ class BillPath:
         self._waking_until: int | None = None
         self._first = True
         self._read_at = 0
+        #: The note that was shown last was ordered in; what became of the order may not have been heard.
+        self._ordered_in = False
         #: The unit was reset behind a silence in which it could have handled two notes.
         self._blind = False
         #: The unit's settings may be gone; it met a fatal fault; a manipulation was told.
@@ -86,6 +88,8 @@ class BillPath:
             self._woken(now, now - before >= SWAP_NS)
         elif first and self._watch.in_flight and not self._watch.may_reset:
             events = self._of_the_open_note(news, now)
+        elif news.adopted and self._ordered_in:
+            self._untraced("not_told", now)  # what lies in escrow now may be another note
         elif news.lost and not any(event.kind and event.code == BILL_CREDIT for event in events):
             self._untraced("events_lost", now)
         self._queue.extend(events)
@@ -134,6 +138,10 @@ class BillPath:
             self._untraced("orders_refused", now)
             return
         self._watch.saw(self._sight, now)
+
+    def ordering(self, order: Order) -> None:
+        """An order goes out."""
+        self._ordered_in |= order is Order.STACK
 
     def routed(self, order: Order, answer: Answer, now: int) -> bool:
         """Take what the unit answered to an order; return True where it turns out that it cannot hold notes."""
@@ -220,7 +228,7 @@ class BillPath:
 
     def _edge(self, seen: Seen, event: Happened, name: str, now: int) -> None:
         self._routed, self._empty, self._waking_until, self._refused_since = None, False, None, None
-        self._blind = False
+        self._blind = self._ordered_in = False
         ticket = event.kind == BILL_COUPON
         value = self.table.get(event.kind)
         self._sight = Sight(seen, name, event.raw, event.kind, value, ticket=ticket, mark=event.mark)

@@ -111,7 +111,7 @@ class CctalkBillValidator:
         scaling = [Step(Request(Header.REQUEST_COUNTRY_SCALING_FACTOR, country, sizes=(3,)), "country scaling factor")]
         return [
             Step(Request(Header.MODIFY_MASTER_INHIBIT, b"\x00", sizes=ACK), "master inhibit"),
-            *(ids + scaling) * 2,  # a late reply must not move the table by one place
+            *(*ids, *scaling, *ids[::-1], *scaling),  # replies that come late move the two readings apart
             Step(Request(Header.MODIFY_BILL_OPERATING_MODE, mode, sizes=ACK), "operating mode with stacker and escrow"),
             Step(_CHECK, "self check", needed=False),
         ]

@@ -99,7 +99,7 @@ class CctalkCoinAcceptor:
         return [
             Step(Request(Header.MODIFY_MASTER_INHIBIT, b"\x00", sizes=ACK), "master inhibit"),
             Step(Request(Header.REQUEST_OPTION_FLAGS, sizes=(1,)), "option flags", needed=False),
-            *ids * 2,  # a late reply must not move the table by one place
+            *(*ids, *ids[::-1]),  # replies that come late move the two readings apart
             Step(_CHECK, "self check", needed=False),
         ]
 

@@ -622,3 +622,17 @@ def test_a_note_that_came_after_the_open_one_does_not_end_it_where_no_serial_tel
     rig.run(20_000)
     assert note not in [returned.note for returned in rig.told(NoteReturned)]
     assert [disputed.note for disputed in rig.told(NoteDisputed)] == [note]
+
+
+def test_replies_that_come_one_place_late_in_both_readings_give_no_table() -> None:
+    unit = Validator()
+    before = [0]
+
+    def late(data: bytes) -> bytes:
+        asked, before[0] = before[0] if data[0] == 3 else data[0], data[0]
+        return BILLS.get(asked, b".......")
+
+    unit.handlers[H.REQUEST_BILL_ID] = late
+    _, rig = bench(unit)
+    assert not rig.told(NotesKnown)
+    assert "number 3 was told as EU0010A and as GB0050A" in rig.told(DeviceState)[-1].detail

@@ -351,3 +351,17 @@ def test_a_line_that_others_use_is_waited_for() -> None:
     unit.happen((1, 0))
     rig.run(500)
     assert len(told(rig)) == 1
+
+
+def test_replies_that_come_one_place_late_in_both_readings_give_no_table() -> None:
+    unit = Acceptor()
+    before = [0]
+
+    def late(data: bytes) -> bytes:
+        asked, before[0] = before[0] if data[0] == 2 else data[0], data[0]
+        return COINS.get(asked, b"......")
+
+    unit.handlers[H.REQUEST_COIN_ID] = late
+    _, rig = bench(unit)
+    assert not rig.told(CoinsKnown)
+    assert "number 2 was told as" in rig.told(DeviceState)[-1].detail

@@ -2,7 +2,8 @@
 
 ccTalk replies carry neither a header nor a number (ccTalk sheet §2): a reply that comes late, or twice, looks like the
 answer to the next question, and a table read that way has every value one place further.  So a table that money hangs
-on is read twice from its beginning, and both readings must agree.
+on is read twice, up and down: what moved one reading by a place moves the other in the opposite direction.  Both
+readings must agree.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from kiosk.checkout.settings import CheckoutSettings, Periods
 from kiosk.cli import places
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from kiosk.core.people import OperatorSettings
-from kiosk.core.supervisor_setup import DeviceConfig, prepare
+from kiosk.core.supervisor_setup import DeviceConfig, PreparedDevice, prepare
 from kiosk.sync.settings import HubAddress, SyncSettings
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
@@ -46,6 +46,31 @@ def keys_of(section: str, *, commented: bool, text: str = TEXT) -> dict[str, str
 def test_the_commented_configuration_is_good() -> None:
     setup = app.load(FILE)
     assert len(prepare(setup.devices, setup.plugins.drivers)) == 3
+
+
+def commented_devices() -> list[str]:
+    """Return the sections of devices that stand in comments; a comment on a line of its own keeps a second ``#``."""
+    blocks = re.findall(r"^# (\[\[device\]\].*\n)((?:# .+\n)+)", TEXT, flags=re.M)
+    return [head + re.sub(r"^# ", "", body, flags=re.M) for head, body in blocks]
+
+
+def test_every_commented_device_is_good_and_every_driver_has_one(tmp_path: Path) -> None:
+    file = tmp_path / "kiosk.toml"
+    head, used = TEXT.partition("\n[[device]]\n")[0], set()
+
+    def devices_of(*blocks: str) -> list[PreparedDevice]:
+        file.write_text("\n".join([head, *blocks]), "utf-8")
+        setup = app.load(file)
+        return prepare(setup.devices, setup.plugins.drivers)
+
+    for block in commented_devices():
+        (device,) = devices_of(block)
+        used.add(device.spec.name)
+    bus = devices_of(*(block for block in commented_devices() if "cctalk_" in block))
+    assert len(bus) == 3
+    assert {device.shared for device in bus} == {"/dev/kiosk/cctalk0"}
+    shown = app.load(FILE)
+    assert used | {device.driver for device in shown.devices} == set(shown.plugins.drivers)
 
 
 @pytest.mark.parametrize("section", SECTIONS)

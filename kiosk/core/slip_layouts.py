@@ -7,6 +7,8 @@ name.  What they tell comes from `ReceiptIssued.particulars` alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from kiosk.errors import ReceiptError
@@ -94,6 +96,19 @@ def claims(body: ReceiptIssued) -> tuple[str, ...]:
     if "credit" in named and not refund:
         told = [name for name in told if name != "overpayment"]  # nothing was paid, so nobody paid too much
     return tuple(dict.fromkeys([*named, *(over if name == "overpayment" else name for name in told)]))
+
+
+#: Sums of a slip that tell what became of an overpayment.
+_CHANGE = {"change", "change_pending", "change_disputed", "owed"}
+
+
+def sum_word(name: str, names: Collection[str]) -> str:
+    """Return the message that names a sum beside the others: money of which coins were paid back is not owed whole."""
+    if name == "overpayment" and not _CHANGE.isdisjoint(names):
+        return "slip.total.above"
+    if name == "tender" and any(each.startswith("coin:") for each in names):
+        return "slip.total.inserted"
+    return f"slip.total.{name}"
 
 
 def meaning(body: ReceiptIssued) -> str:

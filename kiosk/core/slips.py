@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kiosk.core.city import City
-from kiosk.core.slip_layouts import BLIND, CLAIM_BY, Layout, claims, layout_of, meaning, ruler
+from kiosk.core.slip_layouts import BLIND, CLAIM_BY, Layout, claims, layout_of, meaning, ruler, sum_word
 from kiosk.errors import ReceiptError
 from kiosk.journal.receipt_seal import receipt_id
 from kiosk.model.facts import Committed, ReceiptIssued, ReceiptLine
@@ -162,7 +162,9 @@ class SlipPrinter(msgspec.Struct, frozen=True):
                 label = self.catalogue.word("slip.held_for", language, service=called, number=number)
                 amount = Money(total.minor, body.currency)
             else:
-                label = self.catalogue.word(f"slip.total.{body.slip if name == 'note' else name}", language)
+                names = [each.name for each in body.totals]
+                word = f"slip.total.{body.slip}" if name == "note" else sum_word(name, names)
+                label = self.catalogue.word(word, language)
                 amount = Money(total.minor, body.currency)
             bold = name in ("applied", "overpayment", "change", "owed", "held", "pending") and not value
             yield from self._pair(label, self.catalogue.money(amount, language), bold=bold)

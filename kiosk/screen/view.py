@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from markupsafe import Markup
 
+from kiosk.core.slip_layouts import sum_word
 from kiosk.core.snapshot import Snapshot
 from kiosk.model.money import Money
 from kiosk.model.texts import Parameter, Text
@@ -217,7 +218,7 @@ class View:
             return ()
         totals = dict(self.snapshot.slips[0].totals)
         shown = [name for name in SUMS if name in totals and (totals[name] or name in ("due", "tender"))]
-        return tuple((self.t(f"slip.total.{name}"), self.money(totals[name])) for name in shown)
+        return tuple((self.t(sum_word(name, totals)), self.money(totals[name])) for name in shown)
 
     def slip_sum(self, name: str) -> Money | None:
         """One sum of the newest slip; None where it is zero or not there."""

@@ -34,7 +34,7 @@ from kiosk.api import (
     StackNote,
 )
 from kiosk.drivers.cctalk_bill_validator import CctalkBillOptions, CctalkBillValidator
-from kiosk.protocols.cctalk.event_buffer import encode_events, next_counter
+from kiosk.protocols.cctalk.event_buffer import Pair, encode_events, next_counter
 from kiosk.protocols.cctalk.frames import Framing
 from kiosk.protocols.cctalk.headers import Header as H
 from tests.drivers.cctalk_bench import ACK, NAK, SILENT, Bench, Unit, eur
@@ -636,3 +636,19 @@ def test_replies_that_come_one_place_late_in_both_readings_give_no_table() -> No
     _, rig = bench(unit)
     assert not rig.told(NotesKnown)
     assert "number 3 was told as EU0010A and as GB0050A" in rig.told(DeviceState)[-1].detail
+
+
+@pytest.mark.parametrize("since", [(), ((0, 0),)])
+def test_after_a_kill_a_note_to_which_nothing_happened_since_its_intent_is_given_back(since: tuple[Pair, ...]) -> None:
+    """The intent is stored with the counter of the escrow event; the watchdog's event is no note's matter."""
+    unit = Validator()
+    unit.feed(2)
+    mark = f"12345678:{unit.counter}"
+    unit.happen(*since)
+    unit, rig = bench(unit, intended(), note_serial="7", device_mark=mark)
+    rig.run(1000)
+    assert unit.last(H.ROUTE_BILL) == RETURN
+    unit.happen((0, 1))
+    rig.run(1000)
+    assert [event.note for event in rig.told(NoteReturned)] == [NoteId("b", 7)]
+    assert not rig.told(NoteDisputed)

@@ -43,6 +43,8 @@ SWAP_NS = 400_000_000
 _REST = Sight(Seen.AT_REST, name="at_rest")
 _REJECTED = {2: "recognition", 3: "transport", 4: "denomination_inhibited", 5: "denomination_inhibited"}
 _MASTER_INHIBIT, _RETURNED, _STACKER_OK, _BOX_OUT, _BOX_IN, _FULL, _SAFE_JAM, _STRANGER = 0, 1, 10, 11, 12, 14, 16, 21
+#: Events that move no note.
+_NO_NOTES_MATTER = (_MASTER_INHIBIT, _STACKER_OK, _BOX_OUT, _BOX_IN, _FULL)
 
 
 class BillPath:
@@ -105,6 +107,10 @@ class BillPath:
     def _of_the_open_note(self, news: News, now: int) -> list[Happened]:
         """Leave out of the first reading what happened to notes before the open one."""
         events = list(news.events)
+        standing = news.standing
+        quiet = all(not event.kind and event.code in _NO_NOTES_MATTER for event in events)
+        if standing is not None and standing.kind and standing.code == BILL_PENDING and quiet:
+            return [standing, *events]  # nothing has happened to a note since this one came: it lies there still
         credits = [at for at, event in enumerate(events) if event.kind and event.code == BILL_CREDIT]
         escrows = [at for at, event in enumerate(events) if event.kind and event.code == BILL_PENDING]
         begin = credits[0] if credits else escrows[-1] if escrows and not news.lost else None

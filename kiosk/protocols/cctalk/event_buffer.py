@@ -101,6 +101,8 @@ class News(msgspec.Struct, frozen=True):
     restarted: bool = False
     #: There was no counter of this unit to go by: its present one was taken over and nothing was told.
     adopted: bool = False
+    #: The event before the new ones, which was taken earlier; None where the buffer does not hold it any more.
+    standing: Happened | None = None
 
 
 class EventLog:
@@ -157,7 +159,8 @@ class EventLog:
             Happened(kind, code, self._mark(counter), recovered)
             for (kind, code), counter in zip(buffer.pairs[:fresh], counters, strict=False)
         )
-        return News(events[::-1], found - fresh)
+        standing = Happened(*buffer.pairs[found], self._mark(last), recovered) if found < len(buffer.pairs) else None
+        return News(events[::-1], found - fresh, standing=standing)
 
     def _mark(self, counter: int) -> str:
         return f"{self._serial}:{counter}" if self._serial is not None else ""

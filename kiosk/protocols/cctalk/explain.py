@@ -60,8 +60,11 @@ def _trouble(raw: bytes, framing: Framing) -> str:
         return f"shorter than {MIN_LENGTH} bytes"
     if len(raw) != MIN_LENGTH + raw[1]:
         return f"the length byte announces {MIN_LENGTH + raw[1]} bytes, there are {len(raw)}"
-    what = "the checksum" if framing.checksum == "simple" else "the CRC"
-    return f"{what} is wrong" + (", or the key is another one" if framing.encrypted else "")
+    if framing.encrypted:
+        return "the CRC is wrong, or the key is another one"
+    mine, other = ("checksum", "CRC") if framing.checksum == "simple" else ("CRC", "simple checksum")
+    fits = not isinstance(Framing("crc" if framing.checksum == "simple" else "simple").decode(raw), FrameFault)
+    return f"the {mine} is wrong" + (f", but the {other} would be right" if fits else "")
 
 
 # --- replies ----------------------------------------------------------------------------------------------------

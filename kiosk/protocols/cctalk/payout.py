@@ -37,10 +37,12 @@ from kiosk.protocols.cctalk.options import MS, CctalkHopperOptions
 from kiosk.protocols.cctalk.payloads import HopperStatus, number, parse_hopper_status
 from kiosk.protocols.cctalk.payout_stages import (
     COUNT,
+    DROPPABLE,
     FLAGS,
     KEY_BYTES,
     MAX_ORDER,
     MAX_PAYOUT,
+    MAX_READINGS,
     RESET,
     STATUS,
     STOP,
@@ -53,8 +55,6 @@ from kiosk.protocols.cctalk.request import Request
 
 #: Results kept to answer the same id with.
 MAX_FINISHED = 256
-#: Readings that may disagree before the last one counts.
-_MAX_READINGS = 6
 
 
 class PayoutWatch:
@@ -150,11 +150,13 @@ class PayoutWatch:
         return ""
 
     def drop(self, name: str) -> None:
-        """Forget a payout whose order has not gone out and will never be confirmed; any other goes on to its end."""
+        """Forget a payout that will never be confirmed; one that orders are out for goes on, or ends with theirs."""
         payout = self._payout
-        fresh = payout is not None and payout.name == name and not payout.recovered and not payout.done
-        if fresh and payout is not None and payout.stage in (Stage.LOOKING, Stage.READY):
-            payout.drop_script()
+        if payout is None or payout.name != name or payout.recovered or payout.stage not in DROPPABLE:
+            return
+        if payout.done:
+            self._end(payout, 0, "not_executed")
+        else:
             self._payout = None
 
     def confirm(self, token: int, now: int) -> bool:
@@ -336,7 +338,7 @@ class PayoutWatch:
         before, payout.verdict = payout.verdict, verdict
         payout.readings += 1
         whole = payout.taken and verdict.certain and verdict.at_least == payout.order
-        if not whole and before != verdict and payout.readings < _MAX_READINGS:
+        if not whole and before != verdict and payout.readings < MAX_READINGS:
             payout.enter(Stage.JUDGING, now + options.settle_ms * MS)
             return
         flags = hopper_flags(payout.replies[Header.TEST_HOPPER])

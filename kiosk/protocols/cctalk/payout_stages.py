@@ -17,6 +17,8 @@ MAX_ORDER = 255
 MAX_PAYOUT = 10_000
 #: Bytes of a security code of the kinds that are not a serial number, and of random bytes for header 161.
 KEY_BYTES = 8
+#: Readings that may disagree before the last one counts.
+MAX_READINGS = 6
 #: Times that a payout may go on when its figures were to decide.
 MAX_RELAPSES = 6
 
@@ -44,6 +46,10 @@ class Stage(enum.Enum):
     JUDGING = "judging"
     #: The result was told and waits for its commit.
     TOLD = "told"
+
+
+#: Stages in which no order is out.
+DROPPABLE = (Stage.LOOKING, Stage.READY)
 
 
 class Unit(msgspec.Struct, frozen=True):

@@ -166,6 +166,7 @@ QUOTES = paid(8, 1, 1)[0].quotes  # type: ignore[union-attr]
         (inserted(story(), "midnight", "copy", Step((facts.PrintStarted(1, "job", 1, "printer"),))), 28),
         (inserted(story(), "midnight", "copy", Step((facts.PrintStarted(1, "job", 2, "printer"),))), 28),
         (inserted(story(), "midnight", "twice", Step((facts.PrintStarted(1, "a", 0, "p"),) * 2)), 28),
+        (inserted(story(), "midnight", "mouth", Step((facts.SlipPresented(1, "a", 9, "taken"),))), 28),
         (change(story(), "start", bodies=(STARTED,)), 30),
         (change(story(), "third", actor="root"), 35),
     ],

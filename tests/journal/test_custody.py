@@ -262,6 +262,20 @@ def test_an_original_is_printed_once_and_its_copies_are_numbered() -> None:
         assert printed(*broken) == {"copy_differs"}, broken
 
 
+def test_a_slip_leaves_a_presenters_mouth_once_and_only_after_it_was_printed() -> None:
+    def shown(*copies: int) -> set[str]:
+        told = up_to(story(), "first")
+        printed = tuple(facts.PrintStarted(1, "job", copy, "printer") for copy in (0, 1))
+        mouth = tuple(facts.SlipPresented(1, "job", copy, "retracted") for copy in copies)
+        told["printed"] = Step((*printed, *mouth))
+        return codes(told)
+
+    for sound in ((), (0,), (0, 1), (1,)):
+        assert shown(*sound) == set()
+    for broken in ((0, 0), (2,), (1, 0), (-1,)):
+        assert shown(*broken) == {"presented_differs"}, broken
+
+
 def test_slips_for_people_who_may_count_tell_no_sum() -> None:
     """Domain sheet §9, invariant 18."""
     for name in ("x", "midnight", "exchanged"):

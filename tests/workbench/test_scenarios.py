@@ -51,7 +51,7 @@ PAPER = {
     "change-hopper-empty": ["RECEIPT"],
     "coins-as-tender": ["RECEIPT"],
     **{name: ["RECEIPT"] for name in WITH_ACCEPTOR},
-    # The event buffer is lost with the power: nobody can tell whether the note is in the box (ccTalk sheet §7).
+    # The event buffer is lost with the power: nobody can tell whether the note is in the box (ccTalk sheet §6).
     "power-cut-after-stack-cctalk": ["CLAIM SLIP FOR A NOTE"],
 }
 Played = dict[str, "Future[subprocess.CompletedProcess[str]]"]

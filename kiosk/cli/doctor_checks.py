@@ -70,7 +70,11 @@ def links(machine: Machine, setup: Setup) -> Iterator[Check]:
         port = str(device.line.get("port", ""))
         steady = steadiness(port, usb_facts_of_tty(port))
         name = f"its name {STEADINESS[steady]}"
-        if not port.startswith("/"):
+        if "host" in device.line:
+            at = f"{device.line['host']}:{port}" if port else str(device.line["host"])
+            told = f"{device.name}: {at} is reached when it is opened; its name {STEADINESS['address']}"
+            yield Check("ports", "skip", told)
+        elif not port.startswith("/"):
             told = f"{device.name}: {port or 'no path'} is found when it is opened"
             yield Check("ports", "skip", f"{told}; {name}" if steady in LOOSE else told)
         elif not machine.exists(port):

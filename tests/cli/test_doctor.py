@@ -132,6 +132,15 @@ def test_a_port_that_changes_places_is_found(machine: Doctored, config: Path, po
     assert [each.state for each in found] == [state]
 
 
+def test_a_device_in_the_network_is_told_by_its_whole_address(machine: Doctored, config: Path) -> None:
+    there = config.read_text("utf-8").replace('port = "/dev/kiosk/bill0"', 'host = "192.0.2.40", port = 9100')
+    config.write_text(
+        there.replace('driver = "id003_acceptor"', 'driver = "id003_acceptor"\ntransport = "tcp"'), "utf-8"
+    )
+    found = [each for each in examine(machine, config) if each.id == "ports" and "192.0.2.40:9100" in each.evidence]
+    assert [each.state for each in found] == ["skip"]
+
+
 def test_a_clock_before_the_software_is_found(machine: Doctored, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_checks.time, "time_ns", lambda: 946_684_800 * 1_000_000_000)
     assert of(examine(machine, config), "clock") == ["fail"]

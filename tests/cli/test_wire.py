@@ -31,10 +31,29 @@ def test_only_good_frames_end_well(run: Run) -> None:
     assert run("wire", "decode", "id003", "--from", "host", POLL).exit_code == 0
 
 
-@pytest.mark.parametrize("text", ["xyz", "f", "", "FC" * 5000])
-def test_what_is_no_frame_is_told_as_such(run: Run, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("FCxy", "'x' is no hexadecimal digit"), ("f", "1 hexadecimal digits"), ("", "0 hexadecimal digits"),
+     ("FC" * 5000, "longer than any frame")],
+)  # fmt: skip
+def test_what_is_no_frame_is_told_as_such_and_why(run: Run, text: str, why: str) -> None:
     done = run("wire", "decode", "id003", "--from", "host", "--json", text)
-    assert json.loads(done.output)["valid"] is False
+    told = json.loads(done.output)
+    assert told["valid"] is False
+    assert why in told["error"]
+
+
+def test_a_frame_that_the_shell_took_apart_is_noticed(run: Run) -> None:
+    apart = run("wire", "decode", "id003", "--from", "host", *POLL.split())
+    assert "quotation marks" in apart.output
+    assert apart.exit_code == 1
+    assert "quotation marks" not in run("wire", "decode", "ID003", "--from", "host", POLL.replace(" ", "-")).output
+
+
+def test_a_cctalk_frame_with_the_other_checksum_says_so(run: Run) -> None:
+    assert "the CRC would be right" in run("wire", "decode", "cctalk", "--from", "device", "0100300037").output
+    other = run("wire", "decode", "cctalk", "--from", "host", "--checksum", "crc", "020001F20B")
+    assert "the simple checksum would be right" in other.output
 
 
 @pytest.mark.parametrize(
@@ -94,6 +113,12 @@ def _pytest(file: Path) -> int:
         str(file.parent),
     ]
     return subprocess.run([*words, str(file)], capture_output=True, check=False, timeout=120).returncode
+
+
+def test_a_recording_that_cannot_be_written_is_refused_before_it_begins(run: Run, tmp_path: Path) -> None:
+    done = run("wire", "record", "notes", "--out", tmp_path / "nowhere" / "x.wire")
+    assert done.exit_code == 2
+    assert "nowhere" in done.output
 
 
 def test_a_scanner_is_not_recorded_without_a_word(running, run: Run) -> None:  # type: ignore[no-untyped-def]

@@ -17,6 +17,19 @@ from kiosk.protocols.ssp.payloads import Event, Reading, amounts, channels_of, r
 _VERSIONS = (8, 5, 9)
 #: From here on addresses belong to units that pay out coins.
 _FIRST_HOPPER = 0x10
+#: What a frame's fault means to whoever has the bytes in front of them.
+_FAULTS = {
+    "checksum": "checksum: the CRC does not fit the bytes",
+    "length": "length: the length byte is 0",
+    "address": "address: above 7D",
+    "noise": "noise: bytes before the 7F that a frame begins with, or behind its CRC",
+    "partial": "partial: the frame ends before its CRC, or a single 7F begins another one in it",
+}
+#: The same of an encrypted block.
+_BLOCK_FAULTS = {
+    "checksum": "encrypted block: checksum: another key, or a damaged block",
+    "inner_length": "encrypted block: inner_length: another key, or a damaged block",
+}
 _BAUD = {0: 9600, 1: 38400, 2: 115200}
 
 
@@ -30,8 +43,8 @@ def explain(raw: bytes, sender: Sender, keys: Keys) -> Explained:
         return refused("no bytes")
     kinds = [item.kind for item in found if not isinstance(item, Frame)]
     if kinds:
-        return refused(kinds[0])
-    return refused("more than one frame" if found else "partial")
+        return refused(_FAULTS.get(kinds[0], kinds[0]))
+    return refused("more than one frame" if found else _FAULTS["partial"])
 
 
 def _frame(frame: Frame, sender: Sender, keys: Keys) -> Explained:
@@ -48,7 +61,7 @@ def _frame(frame: Frame, sender: Sender, keys: Keys) -> Explained:
         return refused("an eSSP key has 16 bytes", **fields)
     opened = open_block(keys.essp, frame.data)
     if isinstance(opened, BlockFault):
-        return refused(f"encrypted block: {opened.kind}", **fields)
+        return refused(_BLOCK_FAULTS.get(opened.kind, f"encrypted block: {opened.kind}"), **fields)
     name, inner = _inside(opened.data, sender, frame.address)
     return Explained(True, name, {**fields, "count": opened.count, **inner})
 

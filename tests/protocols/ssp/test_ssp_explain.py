@@ -34,7 +34,7 @@ def test_every_worked_frame_is_explained(row: dict[str, Any]) -> None:
         assert explained.fields["address"] == row["address"]
         assert explained.fields["sequence"] == row["sequence"]
     else:
-        assert explained.error == row["error"]
+        assert explained.error.startswith(row["error"])
     if row.get("key"):
         assert explained.fields["count"] == row["count"]
         assert explained.fields["encrypted"] is True
@@ -83,8 +83,9 @@ def test_a_sealed_frame_without_the_key_is_good_and_closed() -> None:
 def test_a_sealed_frame_under_another_key_is_not_valid() -> None:
     sealed = next(row for row in VECTORS if row.get("key"))
     assert told(sealed["hex"], sealed["sender"], Keys(essp=bytes(16))) == Explained(
-        False, "", {"address": 0, "sequence": 1, "encrypted": True}, "encrypted block: checksum"
-    )
+        False, "", {"address": 0, "sequence": 1, "encrypted": True},
+        "encrypted block: checksum: another key, or a damaged block",
+    )  # fmt: skip
     assert not told(sealed["hex"], sealed["sender"], Keys(essp=b"short")).valid
 
 

@@ -392,7 +392,7 @@ SPEC = DriverSpec(
     options=Id003Options,
     build=Id003Acceptor,
     summary="JCM bill acceptors that speak ID003",
-    capabilities=Capabilities(hold=True, inhibit_by_value=True),
+    capabilities=Capabilities(hold=True, inhibit_by_value=True, acknowledged=True),
     line={"serial": {"baud": 9600, "parity": "E", "bits": 8, "stop": 1}},
     states=STATES,
     protocol="id003",

@@ -344,6 +344,7 @@ class NotePath:
         """Start the INITIALIZE time; what is on the path is resolved at its end."""
         self._lose_settings()
         self._frozen = self._box_due = self._cheat_due = None
+        self.cheated = False  # its time has ended with this start
         self._enter(S.INITIALIZE, self.unit.speeds.initialize_ms)
 
     def _after_initialize(self) -> None:

@@ -366,3 +366,13 @@ def test_a_unit_can_stack_by_itself(rig: Rig) -> None:
 def test_an_unknown_code_is_answered_as_often_as_asked(rig: Rig) -> None:
     rig.device.answer_unknown(0x7F, 2)
     assert [rig.status() for _ in range(3)] == [0x7F, 0x7F, S.IDLING]
+
+
+def test_a_cheat_ends_with_the_start_behind_a_box_exchange(rig: Rig) -> None:
+    rig.escrow()
+    rig.device.cheat()
+    rig.device.remove_cashbox()
+    rig.wait(1_000)
+    rig.device.insert_cashbox()
+    rig.wait(10_000)
+    assert rig.status() == S.DISABLED

@@ -134,7 +134,9 @@ def ready(model: Checkout, event: PayoutReady, ctx: Context) -> Outcome:
     page, payout = ctx.payouts.get(event.payout), find(model, event.payout, ctx.device)
     if page is not None and page.phase == "started":
         further = page.starts < page.coins and event.device_mark != page.mark
-        if not further or payout is None or payout.phase != "started":
+        if payout is None or payout.phase != "started":
+            return model, [Order(ctx.device, DropPayout(event.payout))]  # what it has paid its driver tells now
+        if not further:
             return model, []  # let go before; what became of it the counters tell
     elif page is None or page.phase != "intended" or payout is None or payout.phase != "ordered":
         return model, [Order(ctx.device, DropPayout(event.payout))]

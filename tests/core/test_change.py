@@ -242,6 +242,23 @@ def test_a_payout_that_was_let_go_and_does_not_end_is_on_its_way_on_the_slip_and
     hold(rig)
 
 
+def test_a_further_order_of_a_payout_whose_slip_is_out_is_dropped_and_not_left_to_wait_for_ever(rig: Rig) -> None:
+    overpay(rig)
+    rig.pay_out()
+    rig.let_go()
+    asked = rig.asked()
+    assert asked is not None
+    rig.wait(61)
+    dropped = len(rig.sent(c.DropPayout))
+    further = rig.token + 50
+    rig.news(asked[0], d.PayoutReady(further, asked[1].payout, "the next order"))
+    assert not rig.confirmed(further)
+    assert [drop.payout for drop in rig.sent(c.DropPayout)[dropped:]] == [asked[1].payout]
+    rig.payout_ended(*asked, 1)
+    assert rig.float("quarters") == 99
+    hold(rig)
+
+
 def test_each_coin_that_leaves_gives_the_others_their_time_anew(rig: Rig) -> None:
     overpay(rig)
     rig.pay_out()

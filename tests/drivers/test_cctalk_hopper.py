@@ -352,6 +352,21 @@ def test_a_payout_that_is_dropped_before_its_commit_never_goes_out() -> None:
     assert ended(rig) == [(2, 0, "done")]
 
 
+def test_a_payout_that_is_dropped_between_two_orders_ends_with_what_the_first_paid() -> None:
+    unit, rig = bench()
+    unit.flags = b"\x80\x02\x00"
+    rig.confirming = False
+    rig.order(Dispense("p1", 3))
+    rig.run(1000)
+    rig.order(Confirm(rig.told(PayoutReady)[0].token))
+    rig.run(3000)
+    assert len(rig.told(PayoutReady)) == 2
+    rig.order(DropPayout("p1"))
+    rig.run(3000)
+    assert ended(rig) == [(1, 2, "not_executed")]
+    assert unit.count(H.DISPENSE_HOPPER_COINS) == 1
+
+
 def test_what_a_hopper_does_not_do_is_refused() -> None:
     _, rig = bench()
     rig.order(InhibitCoins())

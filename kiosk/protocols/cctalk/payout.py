@@ -366,8 +366,7 @@ class PayoutWatch:
 
     def _dispute(self, payout: Payout, verdict: Verdict, reason: str) -> None:
         raw = payout.replies.get(Header.REQUEST_HOPPER_STATUS, b"").hex()
-        least, most = payout.done + verdict.at_least, payout.done + verdict.at_most
-        most = min(most, payout.coins)
+        least, most = payout.done + verdict.at_least, min(payout.done + verdict.at_most, payout.coins)
         self._tell(payout, PayoutDisputed(self._next_token(), payout.name, min(least, most), most, reason, raw))
 
     def _tell(self, payout: Payout, result: PayoutEnded | PayoutDisputed) -> None:
@@ -391,9 +390,8 @@ class PayoutWatch:
 
     def _mark(self, payout: Payout) -> HopperMark:
         status, count = self._status(payout), payout.replies.get(Header.REQUEST_HOPPER_DISPENSE_COUNT)
-        serial = self._unit.serial if self._unit else None
-        number_told = None if count is None else number(count)
-        return HopperMark(serial, status.counter, status.paid, status.unpaid, number_told, payout.done)
+        serial, told = self._unit.serial if self._unit else None, None if count is None else number(count)
+        return HopperMark(serial, status.counter, status.paid, status.unpaid, told, payout.done)
 
     def _status(self, payout: Payout) -> HopperStatus:
         return parse_hopper_status(payout.replies[Header.REQUEST_HOPPER_STATUS])

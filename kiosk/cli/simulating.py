@@ -9,7 +9,18 @@ from pathlib import Path
 import click
 
 
-@click.command()
+class _Worded(click.Command):
+    """A command whose help ends with every line of the scenario language."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the words as they stand."""
+        from kiosk.simulators.scenario import GRAMMAR
+
+        formatter.write("\nLines of a scenario, and what may be typed:\n")
+        formatter.write("".join(f"  {line}\n" for line in GRAMMAR.splitlines()))
+
+
+@click.command(cls=_Worded)
 @click.argument("kind", type=click.Choice(["id003", "ccnet", "ebds", "ssp", "cctalk", "escpos", "scanner"]))
 @click.option("--pty", "pty_path", type=click.Path(dir_okay=False, path_type=Path), help="Path of the device's pty.")
 @click.option(
@@ -29,7 +40,10 @@ def simulate(
     kind: str, pty_path: Path | None, tcp_port: int | None, scenario: Path | None, currency: str, model: str,
     device: str, aim: bool,
 ) -> None:  # fmt: skip
-    """Run one simulated device of KIND. Lines typed here are acts of a person: try "help", "state", "receipts"."""
+    """Run one simulated device of KIND. Lines typed here are acts of a person: try "help", "state", "receipts".
+
+    A host has to drive it: until one has enabled it, a note or a coin that is fed waits.
+    """
     from kiosk.simulators.serve import serve
 
     if (pty_path is None) == (tcp_port is None):

@@ -23,6 +23,8 @@ from kiosk.simulators.scanners import LineScannerDevice
 
 PATIENCE_MS = 30_000
 _TRY_MS = 50
+#: A person who waits longer than this is told that something is waited for.
+_WORD_MS = 1000
 
 AnyDevice = NoteUnit | EscposPrinter | LineScannerDevice | CctalkUnits
 
@@ -30,9 +32,13 @@ AnyDevice = NoteUnit | EscposPrinter | LineScannerDevice | CctalkUnits
 class LoneStage:
     """Owns the hands at one port; refuses screens and other devices."""
 
-    def __init__(self, port: RolePort[Any] | Part[Any], *, patience_ms: int = PATIENCE_MS) -> None:
+    def __init__(
+        self, port: RolePort[Any] | Part[Any], *, patience_ms: int = PATIENCE_MS,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:  # fmt: skip
         self.port = port
         self.patience_ms = patience_ms
+        self._tell = tell
         self._receipts_seen = 0
         self._stopped = threading.Event()
 
@@ -54,13 +60,21 @@ class LoneStage:
         return SimulatorError(f"{act}: there is no hub here", hint="play this scenario with kiosk demo")
 
     def _until(self, act: str, done: Callable[[], bool]) -> None:
-        end = time.monotonic_ns() + self.patience_ms * 1_000_000
+        begun = time.monotonic_ns()
+        end = begun + self.patience_ms * 1_000_000
+        word = begun + min(_WORD_MS, self.patience_ms // 2) * 1_000_000
         while True:
             with self.port.hands():
                 if done():
                     return
             if self._stopped.wait(_TRY_MS / 1000) or time.monotonic_ns() >= end:
-                raise SimulatorError(f"{act}: the device did not let it happen", hint="look at what it shows")
+                raise SimulatorError(
+                    f"{act}: the device did not let it happen",
+                    hint='"state" tells why; a host has to enable a unit first',
+                )
+            if word and time.monotonic_ns() >= word:
+                word = 0
+                self._tell(f"{act}: waiting for the device, at most {self.patience_ms // 1000} s")
 
     def _acceptor(self, act: str) -> NoteUnit:
         device: NoteUnit = self._device(NoteUnit, act)

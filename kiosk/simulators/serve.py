@@ -25,6 +25,20 @@ from kiosk.simulators.tcp_port import TcpPort
 #: What `make_device` can make.
 KINDS = (*ACCEPTORS, "escpos", "scanner")
 
+#: Beginnings of lines of the scenario language that need a screen or a hub.
+_OF_A_KIOSK = ("touch", "wait screen", "expect screen", "expect hub", "cut network")
+#: Kind of unit → beginnings of the lines that only it understands.
+_WORDS: dict[type, tuple[str, ...]] = {
+    LineScannerDevice: ("scan",),
+    NoteUnit: (
+        "insert [", "pull", "jam acceptor", "clear", "remove", "fill stacker", "acceptor", "lose replies", "stack",
+        "expect due",
+    ),
+    CctalkCoinAcceptor: ("insert coin",),
+    CctalkHopper: ("fill hopper", "jam hopper", "lose dispense", "expect coins"),
+    EscposPrinter: ("tear", "open cover", "expect receipt"),
+}  # fmt: skip
+
 
 def make_device(
     kind: str, *, currency: str = "USD", model: str = "epson", aim: bool = False, device: str = "all"
@@ -91,7 +105,7 @@ def serve(
         source = path.name
         steps = scenario.parse(text, source=source, currency=currency)
     with port:
-        stage = LoneStage(port)
+        stage = LoneStage(port, tell=tell)
         tell(f"{kind} on {where(port)}")
         played = scenario.play(steps, stage, source=source)
         if scenario_path is not None:
@@ -116,7 +130,7 @@ def _listen(stage: LoneStage, lines: Iterable[str], tell: Callable[[str], None],
         if word in ("quit", "exit"):
             break
         if word == "help":
-            tell(scenario.GRAMMAR.rstrip())
+            tell(words_of(stage.port.role))
         elif word == "state":
             tell(describe(stage.port))
         elif word == "receipts":
@@ -132,6 +146,16 @@ def _listen(stage: LoneStage, lines: Iterable[str], tell: Callable[[str], None],
                 failed += 1
                 tell(str(error))
     return failed
+
+
+def words_of(role: AnyDevice) -> str:
+    """Return the lines of the scenario language that this device can do anything with, and what is answered besides."""
+    units = role.nodes if isinstance(role, CctalkUnits) else (role,)
+    deaf = tuple(
+        word for kind, words in _WORDS.items() if not any(isinstance(unit, kind) for unit in units) for word in words
+    )
+    lines = [line for line in scenario.GRAMMAR.splitlines() if not line.startswith((*_OF_A_KIOSK, *deaf))]
+    return "\n".join([*lines, "state | receipts | help | quit     of this simulator"])
 
 
 def describe(port: RolePort[Any] | Part[Any]) -> str:

@@ -141,6 +141,7 @@ def test_a_simulated_scanner_is_served_until_its_input_ends(tmp_path: Path) -> N
 
 
 def test_a_simulator_wants_exactly_one_place(run: Run) -> None:
+    assert "jam acceptor|stacker" in run("simulate", "--help").output
     assert run("simulate", "id003").exit_code == 2
     assert run("simulate", "id003", "--tcp", "0").exit_code == 2
     assert run("simulate", "id003", "--pty", "/tmp/x", "--tcp", "0").exit_code == 2

@@ -21,7 +21,7 @@ from kiosk.protocols.id003.units import USD_UNIT
 from kiosk.simulators import scenario
 from kiosk.simulators.lone_stage import LoneStage
 from kiosk.simulators.pty_port import PtyPort
-from kiosk.simulators.serve import KINDS, describe, make_device, serve
+from kiosk.simulators.serve import KINDS, describe, make_device, serve, words_of
 from kiosk.simulators.tcp_port import TcpPort
 
 
@@ -90,6 +90,26 @@ def test_typed_lines_are_carried_out_and_mistakes_told(tmp_path: Path) -> None:
     assert told[0] == f"id003 on {tmp_path / 'unit'}"
     assert any("means nothing here" in text for text in told)
     assert any(text.startswith("POWER_UP, box 0") for text in told)
+
+
+def test_help_names_only_what_the_device_can_do() -> None:
+    printer, acceptor, hopper = (words_of(make_device(*each)) for each in (("escpos",), ("id003",), ("cctalk",)))
+    assert "tear paper" in printer
+    assert "insert" not in printer
+    assert "lose replies" in acceptor
+    assert "hopper" not in acceptor
+    assert "insert coin" in hopper
+    assert not any("touch" in each or "hub" in each for each in (printer, acceptor, hopper))
+
+
+def test_who_waits_for_a_unit_that_no_host_enables_is_told_so(tmp_path: Path) -> None:
+    told: list[str] = []
+    with PtyPort(make_device("ccnet"), tmp_path / "unit") as port:
+        stage = LoneStage(port, patience_ms=200, tell=told.append)
+        with pytest.raises(scenario.ScenarioError, match="did not let it happen") as caught:
+            scenario.play(scenario.parse("insert 20"), stage)
+    assert "enable" in caught.value.hint
+    assert [text for text in told if "waiting" in text] == told != []
 
 
 def test_a_cctalk_bus_has_every_unit_at_its_usual_address_or_only_the_one_asked_for(tmp_path: Path) -> None:

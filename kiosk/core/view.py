@@ -203,6 +203,8 @@ def health(
     if kernel.parts.clock.unsure:
         reasons.append("clock.unsure")
     reasons += [f"alarm.{alarm}" for alarm in kernel.books.alarms]
+    if any(kernel.books.slips[number].shown >= 0 for number in kernel.books.slips_open()):
+        reasons.append("slip.untaken")
     reasons += [f"plugin.{name}" for name, status, _ in plugins if status == "quarantined"]
     severity = max((device.severity for device in devices), key=lambda each: _RANK.get(each, 2), default="ok")
     if reasons and severity in ("ok", "warn"):

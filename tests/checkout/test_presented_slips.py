@@ -9,6 +9,7 @@ import pytest
 
 from kiosk.checkout import intents
 from kiosk.checkout.events import ReprintAsked
+from kiosk.core.view import health
 from kiosk.model import commands as c
 from kiosk.model import device_events as d
 from kiosk.model import facts
@@ -56,6 +57,19 @@ def test_an_untaken_slip_is_open_for_staff_also_after_a_restart(rig: Rig, outcom
     assert rig.kernel.books.slips[1].outcome == outcome
     rig.restart()
     assert rig.kernel.books.slips_open() == [1]
+
+
+def test_health_names_a_slip_that_nobody_took_until_staff_have_dealt_with_it(rig: Rig) -> None:
+    def reasons() -> tuple[str, ...]:
+        return health(rig.kernel, lines=[], plugins=(), started="").reasons
+
+    job = paid(rig)
+    assert reasons() == ()
+    rig.news("paper", d.SlipPresented(job, "retracted"))
+    assert reasons() == ("slip.untaken",)
+    rig.kernel.handle_event(ReprintAsked(1, 1))
+    rig.printed()
+    assert reasons() == ()
 
 
 def test_a_copy_of_an_untaken_slip_closes_it_unless_it_is_drawn_back_too(rig: Rig) -> None:

@@ -466,3 +466,16 @@ def test_a_hopper_that_says_by_turns_that_it_pays_and_that_it_does_not_is_a_disp
     unit.handlers[H.REQUEST_HOPPER_STATUS] = fickle
     rig.run(600_000)
     assert len(rig.told(PayoutDisputed)) + len(rig.told(PayoutEnded)) == 1
+
+
+@pytest.mark.parametrize(("flags", "told"), [(b"\xc0\x00\x00", (0, 3)), (b"\x00\x00\x00", None)])
+def test_the_same_figures_prove_nothing_where_a_power_cut_may_have_put_the_counter_back(
+    flags: bytes, told: tuple[int, int] | None
+) -> None:
+    unit = Hopper()
+    unit.handlers[H.REQUEST_HOPPER_DISPENSE_COUNT] = lambda data: SILENT
+    unit.status, unit.flags = HopperStatus(0, 0, 3, 0), flags
+    _, rig = bench(unit, **started("12345678:0:3:0:-:0"))
+    rig.run(8000)
+    assert [(d.at_least, d.at_most) for d in rig.told(PayoutDisputed)] == ([told] if told else [])
+    assert ended(rig) == ([] if told else [(0, 3, "not_executed")])

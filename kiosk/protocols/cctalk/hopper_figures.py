@@ -82,11 +82,13 @@ def judge(
     refused: bool = False,
     refusals_count: bool = True,
     keeps_figures: bool = True,
+    disabled: bool = False,
 ) -> Verdict:
     """Say what became of an order of `coins`, from the figures before and after it.
 
     `refused` says that the unit answered NAK; `refusals_count` that units may count the event of a refused order;
-    `keeps_figures` that paid and unpaid outlive a power cut.
+    `keeps_figures` that paid and unpaid outlive a power cut; `disabled` that the unit, which was enabled for the order,
+    is not any more, as behind a power cut (ccTalk sheet §10).
     """
     if status.remaining:
         return Verdict(0, coins, running=True)
@@ -104,9 +106,11 @@ def judge(
             return _paid(left)
         least = min(left, status.paid, coins) if same or followed or reset else 0
         return Verdict(least, min(max(left, status.paid), coins))
+    whole = status.paid + status.unpaid == coins or (status.unpaid == 0 and status.paid <= coins)
+    if unchanged and same and reset and disabled and whole and status.paid and not refused:
+        return Verdict(0, coins)  # paid like the dispense before, and the counter put back
     if (unchanged and same) or (refused and (unchanged or status.paid == 0)):
         return _paid(0, executed=False)
-    whole = status.paid + status.unpaid == coins or (status.unpaid == 0 and status.paid <= coins)
     if not whole or not (same or followed or reset) or refused:
         return Verdict(0, coins)
     if unchanged and (reset or refusals_count):  # what it shows may be the dispense before

@@ -325,10 +325,11 @@ class PayoutWatch:
         if mark is None:
             return
         status, count = self._status(payout), payout.replies.get(Header.REQUEST_HOPPER_DISPENSE_COUNT)
+        flags = hopper_flags(payout.replies[Header.TEST_HOPPER])
         verdict = judge(
             mark, status, None if count is None else number(count), payout.order,
             refused=payout.refused, refusals_count=options.refusals_count and not payout.taken,
-            keeps_figures=options.keeps_figures,
+            keeps_figures=options.keeps_figures, disabled=HopperFlag.DISABLED in flags,
         )  # fmt: skip
         if verdict.running:
             payout.pays_after_all(now)
@@ -341,7 +342,6 @@ class PayoutWatch:
         if not whole and before != verdict and payout.readings < MAX_READINGS:
             payout.enter(Stage.JUDGING, now + options.settle_ms * MS)
             return
-        flags = hopper_flags(payout.replies[Header.TEST_HOPPER])
         raw = payout.replies[Header.TEST_HOPPER].hex()
         self.empty = HopperFlag.TIMEOUT in flags and verdict.at_most < payout.order
         if not verdict.certain:

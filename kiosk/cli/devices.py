@@ -146,7 +146,9 @@ def _tell(found: list[dict[str, Any]], names: dict[str, dict[str, str]]) -> None
         if page.get("float") is not None:
             click.echo(f"{device['device']}: {page['float']} coins by the journal, level {clean(page['level'])}")
         if page.get("detail"):
-            click.echo(mark(_LIVES.get(device["state"], "unknown")) + f"{device['device']}: {clean(page['detail'])}")
+            lives = _LIVES.get(device["state"], "unknown")
+            word = str(page.get("severity", "unknown")) if lives == "ok" else lives
+            click.echo(f"{mark(word)} {device['device']}: {clean(page['detail'])}")
         name = names[device["device"]]
         if name["instead"]:
             click.echo(f"{device['device']}: its name {STEADINESS[name['steady']]}; "

@@ -97,6 +97,13 @@ def links(machine: Machine, setup: Setup) -> Iterator[Check]:
             yield Check("ports", "ok", f"{device.name}: {port}")
 
 
+#: State of a device -> what to do about it, where looking at the device is not it.
+_CURES = {
+    "misconfigured": "correct the section of {} in kiosk.toml, or set the unit up as it says",
+    "another_device": "look at it, then kiosk devices accept {}",
+}
+
+
 def running(setup: Setup) -> Iterator[Check]:
     """The running kiosk answers, and so do its devices."""
     from kiosk.core.control import call
@@ -132,7 +139,9 @@ def running(setup: Setup) -> Iterator[Check]:
             yield Check("devices", "ok", shown + raw)
         else:
             state = "fail" if severity == "fault" else "warn"
-            yield Check("devices", state, f"{shown} {page.get('detail', '')}".strip() + raw, "look at the device")
+            detail = f", {page['detail']}" if page.get("detail") else ""
+            cure = _CURES.get(str(page.get("state")), "look at the device").format(device["device"])
+            yield Check("devices", state, shown + detail + raw, cure)
 
 
 def clock(machine: Machine, setup: Setup) -> Iterator[Check]:

@@ -48,6 +48,19 @@ def test_a_running_kiosk_tells_how_each_port_is_named(ask: Run) -> None:
     assert "named by" in ask("devices").stdout
 
 
+def test_what_is_wrong_with_a_device_is_not_marked_as_well(
+    run: Run, monkeypatch: pytest.MonkeyPatch, hardware: None
+) -> None:
+    page = {"state": "misconfigured", "severity": "fault", "detail": "no security bytes"}
+    hopper = {"device": "quarters", "device_class": "CoinDispenser", "driver": "cctalk_hopper", "transport": "serial",
+              "port": "/dev/kiosk/cctalk0", "state": "in_service", "restarts": 0, "last_error": "",
+              "page": page}  # fmt: skip
+    monkeypatch.setattr("kiosk.core.control.call", lambda *_: {"devices": [hopper]})
+    result = run("devices")
+    assert result.exit_code == PROBLEM
+    assert "fault   quarters: no security bytes" in result.stdout
+
+
 def test_a_device_that_is_not_held_cannot_be_accepted(ask: Run) -> None:
     result = ask("devices", "accept", "notes")
     assert result.exit_code == PROBLEM

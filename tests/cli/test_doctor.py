@@ -141,6 +141,21 @@ def test_a_device_in_the_network_is_told_by_its_whole_address(machine: Doctored,
     assert [each.state for each in found] == ["skip"]
 
 
+@pytest.mark.parametrize(
+    ("state", "cure"), [("misconfigured", "section of notes"), ("another_device", "devices accept notes")]
+)
+def test_a_device_that_a_person_has_to_decide_about_is_told_with_what_to_do(
+    machine: Doctored, config: Path, monkeypatch: pytest.MonkeyPatch, state: str, cure: str
+) -> None:
+    page = {"state": state, "severity": "fault", "detail": "another set of notes", "raw": ""}
+    told = {"out_of_service": [], "trouble": "", "status": "ready",
+            "devices": [{"device": "notes", "state": "in_service", "last_error": "", "page": page}]}  # fmt: skip
+    monkeypatch.setattr("kiosk.core.control.call", lambda *_, **__: told)
+    (found,) = (each for each in examine(machine, config) if each.id == "devices")
+    assert found.evidence == f"notes: {state}, another set of notes"
+    assert cure in found.fix
+
+
 def test_a_clock_before_the_software_is_found(machine: Doctored, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_checks.time, "time_ns", lambda: 946_684_800 * 1_000_000_000)
     assert of(examine(machine, config), "clock") == ["fail"]

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -129,7 +129,16 @@ def _check(values: Mapping[str, Any], wanted: type[Any], where: str) -> Any:
     try:
         return msgspec.convert(dict(values), wanted, strict=True)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise ConfigError(f"{where}: {error}", hint="correct the value in the configuration") from error
+        raise ConfigError(f"{where}: {error}", hint=_choice(str(error), wanted)) from error
+
+
+def _choice(fault: str, wanted: type[Any]) -> str:
+    """Name the words that a key takes, where a value is none of them."""
+    named = re.search(r"`\$\.(\w+)`", fault)
+    for field in msgspec.structs.fields(wanted):
+        if named and field.encode_name == named[1] and get_origin(field.type) is Literal:
+            return f"there are: {', '.join(repr(word) for word in get_args(field.type))}"
+    return "correct the value in the configuration"
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

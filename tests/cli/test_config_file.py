@@ -16,6 +16,7 @@ from kiosk.cli import places
 from kiosk.core.city import CityFile, Colours, ReceiptOptions
 from kiosk.core.people import OperatorSettings
 from kiosk.core.supervisor_setup import DeviceConfig, PreparedDevice, prepare
+from kiosk.errors import ConfigError
 from kiosk.sync.settings import HubAddress, SyncSettings
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
@@ -71,6 +72,13 @@ def test_every_commented_device_is_good_and_every_driver_has_one(tmp_path: Path)
     assert {device.shared for device in bus} == {"/dev/kiosk/cctalk0"}
     shown = app.load(FILE)
     assert used | {device.driver for device in shown.devices} == set(shown.plugins.drivers)
+
+
+def test_an_option_that_takes_certain_words_names_them() -> None:
+    hopper = DeviceConfig(name="quarters", driver="cctalk_hopper", line={"port": "/dev/x"}, options={"security": "key"})
+    with pytest.raises(ConfigError) as caught:
+        prepare([hopper], app.load(FILE).plugins.drivers)
+    assert "'serial', 'none'" in caught.value.hint
 
 
 @pytest.mark.parametrize("section", SECTIONS)

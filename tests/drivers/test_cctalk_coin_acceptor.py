@@ -365,3 +365,20 @@ def test_replies_that_come_one_place_late_in_both_readings_give_no_table() -> No
     _, rig = bench(unit)
     assert not rig.told(CoinsKnown)
     assert "number 2 was told as" in rig.told(DeviceState)[-1].detail
+
+
+def test_a_coin_booked_while_no_serial_was_heard_is_not_found_again_by_an_older_mark() -> None:
+    unit = Acceptor()
+    unit.counter = 4
+    serial = unit.handlers[H.REQUEST_SERIAL_NUMBER]
+    unit.handlers[H.REQUEST_SERIAL_NUMBER] = lambda data: SILENT
+    unit, rig = bench(unit, device_mark="12345678:4")
+    rig.order(EnableCoins(ALL))
+    rig.run(1000)
+    unit.happen((1, 1))
+    rig.run(1000)
+    (coin,) = rig.told(CoinAccepted)
+    unit.handlers[H.REQUEST_SERIAL_NUMBER] = serial
+    _, again = bench(unit, device_mark=coin.device_mark or "12345678:4")  # an empty mark replaces none in the books
+    again.run(2000)
+    assert not again.told(CoinAccepted)

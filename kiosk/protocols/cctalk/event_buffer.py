@@ -163,4 +163,5 @@ class EventLog:
         return News(events[::-1], found - fresh, standing=standing)
 
     def _mark(self, counter: int) -> str:
-        return f"{self._serial}:{counter}" if self._serial is not None else ""
+        """Say where the counter stands; without a serial too, or an older mark would stand for what is booked now."""
+        return f"{self._serial if self._serial is not None else '-'}:{counter}"

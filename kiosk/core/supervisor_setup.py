@@ -99,6 +99,11 @@ def _check_shared(one: PreparedDevice, other: PreparedDevice) -> None:
         raise ConfigError(
             f"{both}, with different line settings", hint=f"they must be equal on a shared line: {', '.join(different)}"
         )
+    addresses = [getattr(each.options, "address", None) for each in (one, other)]
+    if addresses[0] is not None and addresses[0] == addresses[1]:
+        raise ConfigError(
+            f"{both} at the same address {addresses[0]}", hint="give each unit on the line an address of its own"
+        )
 
 
 def _prepare_one(device: DeviceConfig, specs: Mapping[str, DriverSpec]) -> PreparedDevice:

@@ -15,6 +15,7 @@ import pytest
 
 from kiosk.core.supervisor import DeviceConfig, DeviceNews, RestartPolicy, Supervisor
 from kiosk.core.supervisor_setup import prepare
+from kiosk.drivers.cctalk_hopper import SPEC as HOPPER
 from kiosk.errors import ConfigError, TransportError
 from kiosk.model.commands import DeviceCommand
 from kiosk.model.device_events import DeviceEvent, Scanned
@@ -451,3 +452,18 @@ def test_one_port_is_given_to_two_devices_only_where_both_drivers_share_and_sett
     with pytest.raises(ConfigError, match="different line settings") as unequal:
         prepare(two("poller", baud=19200), SPECS)
     assert "baud" in unequal.value.hint
+
+
+def test_two_units_on_one_line_have_addresses_of_their_own() -> None:
+    specs = {**SPECS, "cctalk_hopper": HOPPER}
+
+    def hoppers(address: int) -> list[DeviceConfig]:
+        line, security = {"port": "/dev/ttyS0"}, {"security": "serial"}
+        return [
+            DeviceConfig(name="quarters", driver="cctalk_hopper", line=line, options=security),
+            DeviceConfig(name="dollars", driver="cctalk_hopper", line=line, options={**security, "address": address}),
+        ]
+
+    assert len(prepare(hoppers(4), specs)) == 2
+    with pytest.raises(ConfigError, match="at the same address 3"):
+        prepare(hoppers(3), specs)

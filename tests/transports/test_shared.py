@@ -440,7 +440,7 @@ def test_one_port_is_given_to_two_devices_only_where_both_drivers_share_and_sett
     def two(driver: str, **line: object) -> list[DeviceConfig]:
         return [
             DeviceConfig(name="coins", driver="poller", line={"port": "/dev/ttyS0"}),
-            DeviceConfig(name="notes", driver=driver, line={"port": "/dev/ttyS0", **line}),
+            DeviceConfig(name="notes", driver=driver, line={"port": "/dev/ttyS0", **line}, options={"address": 40}),
         ]
 
     assert [each.shared for each in prepare(two("poller"), SPECS)] == ["/dev/ttyS0", "/dev/ttyS0"]

@@ -3,6 +3,8 @@
 VENV := .venv
 STAMPS := $(VENV)/.stamps
 BIN := $(VENV)/bin
+# Tests that fork a kiosk at any moment: in processes of their own, because a fork inherits the locks of all threads.
+FORKING := tests/crash tests/hostile/test_wire.py
 LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --prefer-binary
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,8 @@ demo: venv ## start a whole kiosk on simulated devices and the city's hub; SCENA
 
 test: $(STAMPS)/test $(STAMPS)/check $(STAMPS)/system ## install what is missing, then check and run the whole suite
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile $(if $(PYTEST_ARGS),$(PYTEST_ARGS),$(FORKING:%=--ignore=%))
+	@$(if $(PYTEST_ARGS),true,$(BIN)/python -m pytest -n 2 $(FORKING))
 
 check: lint ## ruff, mypy, import contracts, house rules, systemd units
 	@$(BIN)/python -m pytest -q tests/house tests/systemd

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from kiosk.protocols.escpos.condition import STATES
 from kiosk.protocols.escpos.device import EscposPrinter
 from kiosk.simulators.receipt_image import image_of
 from kiosk.transports.usb_printer import UsbSettings
+from tests.descriptors import no_more_than, open_descriptors
 from tests.drivers.escpos_counter import MS, SAMPLE, Counter, slip
 
 #: (question, answer) of §1.3 and the state of §1.4; the other three answers are those of an idle printer.
@@ -115,7 +115,7 @@ def test_pr4_no_two_letters_of_the_sample_look_alike_on_paper_and_none_is_missin
 def test_pr5_a_printer_that_comes_and_goes_a_hundred_times_is_there_each_time_within_three_seconds() -> None:
     counter = Counter()
     counter.run(1_000)
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_descriptors()
     for _ in range(100):
         counter.driver.port(Lost("unplugged"), counter.now)
         counter.pending.clear()
@@ -127,7 +127,7 @@ def test_pr5_a_printer_that_comes_and_goes_a_hundred_times_is_there_each_time_wi
         counter.run(1_000)
         assert counter.states()[-1] == "ok"
     assert counter.states() == ["ok", *["unknown", "ok"] * 100], "told once each time"
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert no_more_than(descriptors)
     counter.say(Print("J1", slip("FIRST")))
     counter.run(5_000)
     assert counter.of(Printed) == [Printed("J1")]

@@ -23,6 +23,7 @@ from kiosk.protocols.id003.frames import Decoder, Frame, encode
 from kiosk.simulators.pty_port import PtyPort
 from kiosk.simulators.scanners import LineScannerDevice
 from kiosk.simulators.tcp_port import TcpPort
+from tests.descriptors import no_more_than, open_descriptors
 
 PATIENCE_S = 5
 
@@ -104,11 +105,11 @@ def test_unplug_hangs_up_and_replug_brings_the_path_back(port: PtyPort[Id003Devi
 
 
 def test_a_hundred_replugs_leak_no_descriptor(port: PtyPort[Id003Device]) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(100):
         port.unplug()
         port.replug()
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert no_more_than(before + 1)
 
 
 def test_a_file_in_the_way_is_not_overwritten(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from kiosk.errors import ConfigError, TransportError
 from kiosk.plugins.devices import PortRequest
 from kiosk.transports import make_path
 from kiosk.transports.evdev_nodes import RECORD
+from tests.descriptors import no_more_than, open_descriptors
 
 EVENT = struct.Struct("<HHi")
 A, SHIFT = 30, 42
@@ -177,11 +178,11 @@ def test_after_dropped_events_the_driver_hears_of_the_drop_and_of_the_keys_that_
 
 def test_a_scanner_that_another_program_holds_is_an_error_and_leaks_nothing(nodes: list[FakeNode]) -> None:
     nodes[1].busy = True
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with pytest.raises(TransportError, match="busy") as caught:
         make_path("evdev", {"port": nodes[0].path}).open()
     assert "another program" in caught.value.hint
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert no_more_than(before)
 
 
 def test_unplugging_is_told_and_the_dead_descriptor_dropped(nodes: list[FakeNode]) -> None:

@@ -36,6 +36,7 @@ from kiosk.plugins.devices import (
 )
 from kiosk.transports.loopback import Loopback
 from kiosk.transports.shared import MS, PLACE_NS, QUIET_NS, TURN_NS, MemberPath, SharedLine, TurnLost
+from tests.descriptors import no_more_than, open_descriptors
 
 TURN, OVER = PortRequest(1, "turn"), PortRequest(2, "turn_over")
 
@@ -223,7 +224,7 @@ def test_a_port_lost_between_turns_is_told_to_who_asks_next_and_to_all_others() 
 
 def test_members_leak_no_descriptor_over_losses_and_openings() -> None:
     bus = Bus()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(50):
         bus.wire.unplug()
         bus.turn(bus.members[0])
@@ -231,10 +232,7 @@ def test_members_leak_no_descriptor_over_losses_and_openings() -> None:
         for member in bus.members:
             member.close()
             member.open()
-    end = time.monotonic() + 10  # threads of other tests may be opening and closing theirs just now
-    while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < end:
-        time.sleep(0.05)
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert no_more_than(before)
 
 
 def wakes(fd: int) -> bool:

@@ -5,7 +5,6 @@ libusb is replaced by a printer in this process; the real library is tried in te
 
 from __future__ import annotations
 
-import os
 import queue
 import select
 import threading
@@ -18,6 +17,7 @@ import pytest
 from kiosk.errors import ConfigError, TransportError
 from kiosk.plugins.devices import PortRequest
 from kiosk.transports import make_path, usb_printer
+from tests.descriptors import no_more_than, open_descriptors
 
 
 class USBError(OSError):
@@ -237,13 +237,13 @@ def test_a_device_that_is_no_printer_is_refused(printer: FakePrinter) -> None:
 
 
 def test_pr5_opening_and_closing_a_hundred_times_leaks_no_descriptor(printer: FakePrinter) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     path = make_path("usb_printer", {"port": "usb:04b8:0202"})
     for _ in range(100):
         printer.answers.put(b"\x12")
         path.open()
         path.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert no_more_than(before)
 
 
 @pytest.mark.parametrize(

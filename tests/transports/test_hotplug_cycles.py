@@ -173,7 +173,7 @@ def test_a_hundred_replugs_leak_nothing_and_come_back_at_once(
         slowest = max(slowest, until(lambda: connected(True)))
         plug.answer(count)
         until(partial(reached, cycle * count))
-        assert threads() == running
+        assert threads() <= running
         plug.unplug()
         until(lambda: connected(False))
     assert slowest < BACK_S

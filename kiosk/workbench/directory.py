@@ -143,12 +143,13 @@ class DemoDirectory:
         values = {
             "kiosk": KIOSK, "currency": CURRENCY, "state": self.state, "runtime": self.runtime,
             "published": self.published, "port": screen_port, "bench": bench,
-            "acceptor": ACCEPTORS[acceptor][2], "pack": self.pack or "",
+            "acceptor": ACCEPTORS[acceptor][2],
             "profile": "custom-presenter-80mm" if presenter else "epson-tm-t20iii", **self.ports,
         }  # fmt: skip
         if coins and acceptor == "cctalk":
             values["notes"] = values["bus"]
         named = {name: json.dumps(str(value)) if name != "port" else value for name, value in values.items()}
+        named["pack"] = f"city_data = {json.dumps(str(self.pack))}\n" if self.pack else ""
         text = _TEMPLATE.format(**named) + (DEVICES.format(**named) if coins else "")
         text += people_sections()
         if quick:
@@ -255,8 +256,7 @@ languages = ["en", "es", "ar"]
 state = {state}
 runtime = {runtime}
 published_keys = {published}
-city_data = {pack}
-
+{pack}
 [screen]
 port = {port}
 framed_by = [{bench}]

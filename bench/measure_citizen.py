@@ -89,6 +89,7 @@ class Citizen:
             left_idle = left_idle or screen != "idle"
             if screen == "accepting":
                 with demo.hardware.acceptor.hands() as acceptor:
+                    acceptor.take_rejected()  # a unit that is not enabled yet may draw a note in and push it back
                     acceptor.insert(2000)
             elif (answer := _ANSWERS.get(screen)) is not None and answer in shot["allowed"]:
                 demo.screen.touch(answer, (), 200)
